@@ -1,0 +1,186 @@
+// tree.h: calls and time per call path of one thread.
+// Writes straight into a THREAD chunk and the NODES and STACK chunks after it (arena.h); what only the writer needs (part
+// addresses, the hash of children) is in asy_tree, which is private memory.
+// Not thread-safe: each thread owns one tree. Time comes in as a parameter, so a replay decides it.
+//
+// Accounting: between two events the node on top of the stack owns the time: one stamp an event, `self += now - last`.
+// Total time is derived offline (self plus descendants), so recursion and folding need no care here.
+// Gaps above `gap` ticks ask the thread's CPU clock how much of them ran (asy_tree_gap).
+#ifndef ASY_CORE_TREE_H
+#define ASY_CORE_TREE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/arena.h"
+
+#define ASY_CONTEXT_MAX 4096u // greenlets whose stacks are kept aside, per thread
+
+typedef struct {
+    uint32_t parent, func, node, spare; // node 0 = empty (the root is nobody's child)
+} asy_tree_slot;
+
+typedef struct asy_tree_context asy_tree_context;
+
+// Where a tree gets its memory from. All return NULL or an error where there is none; the tree folds then.
+typedef struct {
+    void *ctx;
+    void *(*chunk)(void *ctx, uint32_t kind, uint32_t ordinal); // 64 KiB: NODES or STACK, published by the callee
+    void *(*alloc)(void *ctx, size_t bytes);                    // zeroed private memory, page granular
+    void (*release)(void *ctx, void *p, size_t bytes);
+    void (*lose)(void *ctx, int which, uint64_t n);             // ASY_LOSS_*
+    uint64_t (*cpu_ns)(void *ctx);                              // CPU clock of this thread
+    uint64_t (*ticks)(void *ctx);                               // the clock, for the tree's own slow paths
+    uint64_t (*ticks_to_ns)(void *ctx, uint64_t ticks);         // rough is enough: for the gap rule
+    uint64_t (*ns_to_ticks)(void *ctx, uint64_t ns);
+} asy_tree_store;
+
+typedef struct {
+    asy_thread *thread;   // NULL: not measuring (also in a fork child: the tree lies in MADV_WIPEONFORK memory)
+    uint64_t gap;         // ticks
+    uint32_t node_max;
+    uint32_t base_func;   // function of the node at the bottom of the stack
+    asy_tree_slot *slots; // open addressing, power of two
+    uint32_t slot_mask, slot_used;
+    asy_tree_store store;
+    asy_tree_context *contexts; // suspended greenlets
+    uint64_t context_now;
+    asy_node *part[ASY_NODE_PARTS];
+    asy_frame *stack[ASY_STACK_PARTS];
+} asy_tree;
+
+// Begin at `now` in a THREAD chunk (`chunk`, zeroed page 0 is the callee's work; identity fields are the caller's to fill afterwards).
+// Frame 0 and the root node exist on return; node_count is 1. Errors: ASY_ENOMEM (no private memory).
+asy_status asy_tree_begin(asy_tree *t, void *chunk, const asy_tree_store *store, uint64_t gap, uint32_t node_max, uint64_t now);
+// Release private memory. The chunk stays as it is.
+void asy_tree_end(asy_tree *t);
+
+static inline asy_node *
+asy_tree_node(const asy_tree *t, uint32_t id)
+{
+    return &t->part[id / ASY_NODE_PART][id % ASY_NODE_PART];
+}
+
+static inline asy_frame *
+asy_tree_frame(const asy_tree *t, uint64_t depth)
+{
+    return &t->stack[depth / ASY_STACK_PART][depth % ASY_STACK_PART];
+}
+
+static inline void
+asy_word_store(uint64_t *p, uint64_t v)
+{
+    __atomic_store_n(p, v, __ATOMIC_RELAXED);
+}
+
+static inline void
+asy_word_add(uint64_t *p, uint64_t v) // one writer: a load and a store, no locked instruction
+{
+    asy_word_store(p, *p + v);
+}
+
+// The node of `func` below the node on top; made if it is new, or folded (see docs/semantics.md). Never fails: the last resort
+// is the root. *made tells the caller that a node was new (a good moment for slow things).
+uint32_t asy_tree_child_slow(asy_tree *t, uint32_t parent, uint32_t func, uint32_t kind, bool *made);
+
+static inline uint32_t
+asy_tree_top(const asy_tree *t)
+{
+    return asy_tree_frame(t, t->thread->depth - 1)->node;
+}
+
+// Hot: every call. Two loads and a compare when the callee is the one that this node called last.
+static inline uint32_t
+asy_tree_child(asy_tree *t, uint32_t func, uint32_t kind, bool *made)
+{
+    uint32_t parent = asy_tree_top(t);
+    uint32_t last = asy_tree_node(t, parent)->last_child;
+
+    if (last != 0 && asy_tree_node(t, last)->func == func) {
+        return last;
+    }
+    return asy_tree_child_slow(t, parent, func, kind, made);
+}
+
+// The rule for long gaps: charge `node` with the part of `gap` ticks before `now` that the thread did not run.
+// Its own time is charged to nobody. Returns the new "last" stamp.
+uint64_t asy_tree_gap(asy_tree *t, asy_node *node, uint64_t gap, uint64_t now);
+
+static inline void
+asy_tree_charge(asy_tree *t, uint64_t now)
+{
+    asy_thread *th = t->thread;
+    asy_node *node = asy_tree_node(t, asy_tree_top(t));
+    uint64_t delta = now - th->last_ticks;
+
+    if ((int64_t)delta < 0) {
+        return; // clocks of two cores may differ by a few ticks; time does not run back
+    }
+    asy_word_add(&node->self_ticks, delta);
+    if (delta > t->gap) {
+        now = asy_tree_gap(t, node, delta, now);
+    }
+    asy_word_store(&th->last_ticks, now);
+}
+
+bool asy_tree_push_slow(asy_tree *t, uint64_t token, uint32_t node, uint32_t kind);
+
+static inline void
+asy_tree_push(asy_tree *t, uint64_t token, uint32_t node, uint32_t kind)
+{
+    asy_thread *th = t->thread;
+    uint64_t d = th->depth;
+
+    if (d % ASY_STACK_PART == 0 || th->overflow != 0) {
+        asy_tree_push_slow(t, token, node, kind);
+        return;
+    }
+    *asy_tree_frame(t, d) = (asy_frame){token, node, kind};
+    __atomic_store_n(&th->depth, d + 1, __ATOMIC_RELEASE);
+}
+
+// Hot: a call begins. `node` is from asy_tree_child; take `now` after that.
+static inline void
+asy_tree_enter(asy_tree *t, uint32_t node, uint64_t token, uint32_t kind, uint64_t now)
+{
+    asy_tree_charge(t, now);
+    asy_word_add(&asy_tree_node(t, node)->calls, 1);
+    asy_tree_push(t, token, node, kind);
+}
+
+// A suspended call goes on (kind has ASY_NODE_PY); `suspended` ticks, 0 if not known.
+void asy_tree_resume(asy_tree *t, uint32_t node, uint64_t token, uint32_t kind, uint64_t suspended, uint64_t now);
+
+// Find the frame that `token` ends when it is not on top: drops what lies above it (counted), or tells that there is none.
+bool asy_tree_resync(asy_tree *t, uint64_t token);
+
+// Hot: a call ends, or is suspended. Take `now` first of all. False: this call was never seen to begin (counted).
+static inline bool
+asy_tree_leave(asy_tree *t, uint64_t token, uint64_t now)
+{
+    asy_thread *th = t->thread;
+
+    asy_tree_charge(t, now);
+    if (asy_tree_frame(t, th->depth - 1)->token != token || th->overflow != 0) {
+        if (!asy_tree_resync(t, token)) {
+            return false;
+        }
+    }
+    __atomic_store_n(&th->depth, th->depth - 1, __ATOMIC_RELEASE);
+    return true;
+}
+
+// As asy_tree_leave, by an exception.
+bool asy_tree_unwind(asy_tree *t, uint64_t token, uint64_t now);
+
+// Was open when measuring began: on the stack, without a call.
+void asy_tree_inherit(asy_tree *t, uint32_t func, uint32_t kind, uint64_t token);
+
+// Greenlets: put the stack of the running context aside under its id and go on with that of `to` (empty if never seen).
+// Context 0 is the thread's first. Errors: ASY_ELIMIT (counted; the stack starts empty).
+asy_status asy_tree_switch(asy_tree *t, uint64_t to, uint64_t now);
+// A context that will not come back.
+void asy_tree_forget(asy_tree *t, uint64_t context);
+
+#endif
