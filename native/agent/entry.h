@@ -1,0 +1,30 @@
+// entry.h: what the preloaded library calls in an agent that it has opened with dlopen. No Python.h here.
+// All of these run in the interpreter's main thread, with the GIL, in the main interpreter only.
+#ifndef ASY_AGENT_ENTRY_H
+#define ASY_AGENT_ENTRY_H
+
+#include <stdint.h>
+
+#define ASY_AGENT_ABI 1u
+
+typedef struct {
+    uint32_t abi;   // ASY_AGENT_ABI
+    int arena_fd;   // borrowed: the agent maps and does not keep it
+    uint64_t nonce;
+    uint64_t image; // execs of this process before this one that were entered
+} asy_agent_entry;
+
+// Begin measuring the calling process (from a pending call, early in start-up). Imports nothing, runs nothing of the user's.
+// Returns an asy_status; on failure the process runs unmeasured, the preload says nothing.
+typedef int (*asy_agent_start_fn)(const asy_agent_entry *entry);
+#define ASY_AGENT_START "asy_agent_start"
+
+// posix.environ exists now: take `names` (NULL-terminated list of keys) out of it. C's environ stays.
+typedef void (*asy_agent_hide_fn)(const char *const *names);
+#define ASY_AGENT_HIDE "asy_agent_hide"
+
+// Count a loss (ASY_LOSS_*) in the running measurement, if there is one. Any thread, async-signal-safe.
+typedef void (*asy_agent_lose_fn)(int which);
+#define ASY_AGENT_LOSE "asy_agent_lose"
+
+#endif
