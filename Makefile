@@ -1,0 +1,7 @@
+# make TARGET is ./dev TARGET.
+TARGETS = run test test-all build lint format bench clean help
+
+help:
+.PHONY: $(TARGETS)
+$(TARGETS):
+	@./dev $@
