@@ -1,12 +1,16 @@
-# Sourced by ./dev and tools/*: names and small helpers that they share.
+# Sourced by ./dev and the scripts in tools/: names and helpers that they share.
 
 SUPPORTED='3.11 3.12 3.13 3.13t 3.14 3.15'
 
-# What can be made again, outside the checkout.
+# What can be made again is kept outside the checkout.
 if [ -z "${ASSAY_CACHE:-}" ]; then
     ASSAY_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/assay
+    [ "$(id -u)" != 0 ] || [ -n "${XDG_CACHE_HOME:-}" ] || ASSAY_CACHE=/var/cache/assay
 fi
 
 say() { printf '%s\n' "dev: $*" >&2; }
-die() { say "$*"; exit 2; }
+die() {
+    say "$*"
+    exit 2
+}
 have() { command -v "$1" >/dev/null 2>&1; }

@@ -1,26 +1,23 @@
 # Sourced by ./dev: find what the build needs, install what is missing.
 
-# Debian's names for what the probes below miss.
+# A compiler, the libraries, a Python with headers, and the build's own tools: sets MESON, NINJA, PYTHON.
 need_build() {
     missing=
     have gcc || missing="$missing gcc libc6-dev"
     have pkg-config || missing="$missing pkg-config"
-    if [ -z "$missing" ]; then
-        for lib in libzstd:libzstd-dev jansson:libjansson-dev cmocka:libcmocka-dev; do
-            pkg-config --exists "${lib%%:*}" || missing="$missing ${lib##*:}"
-        done
-    else
-        missing="$missing libzstd-dev libjansson-dev libcmocka-dev"
-    fi
-    [ -n "$(tools/pythons)" ] || missing="$missing python3-dev"
-    host_python >/dev/null || missing="$missing python3 python3-venv"
+    for lib in libzstd:libzstd-dev jansson:libjansson-dev cmocka:libcmocka-dev; do
+        { have pkg-config && pkg-config --exists "${lib%%:*}"; } || missing="$missing ${lib##*:}"
+    done
+    host_python >/dev/null || missing="$missing python3-dev python3-venv"
     [ -z "$missing" ] || install_packages "$missing"
-    [ -n "$(tools/pythons)" ] || die "no supported Python ($SUPPORTED) with its headers is here"
+    host_python >/dev/null || die "please install Python 3.11 or newer, with its headers and venv"
+    need_venv build
+    export MESON="$venv/bin/meson" NINJA="$venv/bin/ninja" PYTHON="$venv/bin/python"
 }
 
-# The Python that runs the tools: 3.11 or newer, able to make a virtual environment.
+# The Python that runs the tools: one we support, able to make a virtual environment.
 host_python() {
-    for python in $(tools/pythons | grep -v 't ' | cut -d ' ' -f 2); do
+    for python in $(tools/pythons --here | grep -v 't ' | cut -d ' ' -f 2); do
         if "$python" -I -c 'import ensurepip, venv' 2>/dev/null; then
             echo "$python"
             return
@@ -29,39 +26,41 @@ host_python() {
     return 1
 }
 
+# The interpreters of this machine, separated by $1.
+pythons_here() { tools/pythons --here | cut -d ' ' -f 2 | paste -sd "$1" -; }
+
+# $1: Debian's names of packages, a space before each.
 install_packages() {
-    sudo=
+    as_root=
     if [ "$(id -u)" != 0 ]; then
-        sudo=sudo
-        have sudo || sudo=none
+        as_root=sudo
     fi
-    if ! have apt-get || [ "$sudo" = none ]; then
+    if ! have apt-get || { [ -n "$as_root" ] && ! have sudo; }; then
         die "please install (Debian's names):$1"
     fi
     say "installing:$1"
-    # shellcheck disable=SC2086 # a list of words
-    { $sudo apt-get update -q && $sudo env DEBIAN_FRONTEND=noninteractive \
+    # shellcheck disable=SC2086 # lists of words
+    { $as_root apt-get update -q && $as_root env DEBIAN_FRONTEND=noninteractive \
         apt-get install -qy --no-install-recommends $1; } >&2 ||
-        die "could not install; please install:$1"
+        die "could not install; please install (Debian's names):$1"
 }
 
 # need_venv KIND: sets $venv, an environment with tools/requirements-KIND.txt, made once per Python and list.
 need_venv() {
     list=tools/requirements-$1.txt
-    python=$(host_python) || die "please install python3-venv"
-    key=$("$python" -c 'import sys; print(sys.version.split()[0])')-$(cksum <"$list" | cut -d ' ' -f 1)
+    python=$(host_python)
+    key=$("$python" -I -c 'import sys; print(sys.version.split()[0])')-$(cksum <"$list" | cut -d ' ' -f 1)
     venv=$ASSAY_CACHE/venv-$1-$key
+    if [ -f "$venv/.ready" ]; then
+        return
+    fi
     mkdir -p "$ASSAY_CACHE"
-    exec 9>"$ASSAY_CACHE/lock"
-    if have flock; then
-        flock 9
-    fi
-    if [ ! -f "$venv/.ready" ]; then
-        say "making a virtual environment for $1 in $venv"
+    (
+        # Two checkouts may do this at once.
+        ! have flock || flock 9
+        [ ! -f "$venv/.ready" ] || exit 0
+        say "making a virtual environment in $venv"
         rm -rf "$venv"
-        "$python" -m venv "$venv" && "$venv/bin/pip" install -q -r "$list" >&2 ||
-            die "could not install $list with pip: is the network there?"
-        touch "$venv/.ready"
-    fi
-    exec 9>&-
+        "$python" -m venv "$venv" && "$venv/bin/pip" install -q -r "$list" >&2 && touch "$venv/.ready"
+    ) 9>"$ASSAY_CACHE/lock" || die "could not install $list with pip: is the network there?"
 }

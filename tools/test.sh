@@ -1,0 +1,62 @@
+# Sourced by ./dev: the tests, in two worlds: this machine, and the chroot for the Pythons it lacks.
+
+test_every_world() {
+    status=0
+    results=
+    tested=
+
+    test_here || status=1
+    test_in_chroot || status=1
+
+    echo
+    note_untested || status=1
+    # shellcheck disable=SC2086 # a list of words
+    "$PYTHON" tools/tally.py $results || status=1
+    return $status
+}
+
+test_here() {
+    pythons=$(pythons_here :)
+    tested="$tested $(tools/pythons --here | cut -d ' ' -f 1 | paste -sd ' ' -)"
+    results="$results build/c-tests.xml build/py-tests.xml"
+    rm -f build/c-tests.xml build/py-tests.xml
+    tools/build build "-Dpythons=$(pythons_here ,)" && tools/check build "$pythons"
+}
+
+test_in_chroot() {
+    if [ "${CI:-}" = true ] && [ "$(id -u)" = 0 ]; then
+        tools/sid make || return 0 # what is untested is said at the end
+    fi
+    versions=$(tools/pythons | grep ' chroot:' | cut -d ' ' -f 1 | paste -sd ' ' -)
+    pythons=$(tools/pythons | grep ' chroot:' | cut -d ' ' -f 3 | paste -sd : -)
+    [ -n "$pythons" ] || return 0
+    if ! tools/sid run true; then
+        say "the chroot cannot be entered (root is needed)"
+        return 0
+    fi
+    tested="$tested $versions"
+    results="$results build-sid/c-tests.xml build-sid/py-tests.xml"
+    rm -f build-sid/c-tests.xml build-sid/py-tests.xml
+    comma=$(echo "$pythons" | tr : ,)
+    # Not this environment's tools: the chroot has its own.
+    tools/sid run env -u MESON -u NINJA -u PYTHON sh -c \
+        'tools/build build-sid "-Dpythons=$1" && tools/check build-sid "$2"' sid "$comma" "$pythons"
+}
+
+# Say loudly which versions were not tested. In CI 3.11 to 3.13 are required; all with ASSAY_REQUIRE_ALL=1.
+note_untested() {
+    required=true
+    for version in $SUPPORTED; do
+        case " $tested " in
+        *" $version "*) continue ;;
+        esac
+        case $version in
+        3.11 | 3.12 | 3.13) how='install it with its headers' ; [ "${CI:-}" != true ] || required=false ;;
+        *t) how='tools/pythons --make-freethreaded' ;;
+        *) how='tools/pythons --make' ;;
+        esac
+        [ "${ASSAY_REQUIRE_ALL:-}" != 1 ] || required=false
+        echo "NOT TESTED: Python $version is not here ($how)"
+    done
+    $required
+}
