@@ -40,11 +40,13 @@ typedef struct {
     asy_thread *thread;   // NULL: not measuring (also in a fork child: the tree lies in MADV_WIPEONFORK memory)
     uint64_t gap;         // ticks
     uint32_t node_max;
-    uint32_t base_func;   // function of the node at the bottom of the stack
+    uint32_t fresh_node;  // where a new greenlet's stack begins: the root, or the program's first node
     asy_tree_slot *slots; // open addressing, power of two
     uint32_t slot_mask, slot_used;
     asy_tree_store store;
-    asy_tree_context *contexts; // suspended greenlets
+    asy_tree_context *contexts; // greenlets put aside, ASY_CONTEXT_MAX × 2 rows, NULL until the first switch
+    uint32_t context_used;
+    uint32_t refused;     // nodes wanted since a chunk was last refused
     uint64_t context_now;
     asy_node *part[ASY_NODE_PARTS];
     asy_frame *stack[ASY_STACK_PARTS];
@@ -124,7 +126,7 @@ asy_tree_charge(asy_tree *t, uint64_t now)
     asy_word_store(&th->last_ticks, now);
 }
 
-bool asy_tree_push_slow(asy_tree *t, uint64_t token, uint32_t node, uint32_t kind);
+void asy_tree_push_slow(asy_tree *t, uint64_t token, uint32_t node, uint32_t kind);
 
 static inline void
 asy_tree_push(asy_tree *t, uint64_t token, uint32_t node, uint32_t kind)
@@ -132,7 +134,7 @@ asy_tree_push(asy_tree *t, uint64_t token, uint32_t node, uint32_t kind)
     asy_thread *th = t->thread;
     uint64_t d = th->depth;
 
-    if (d % ASY_STACK_PART == 0 || th->overflow != 0) {
+    if (__builtin_expect(d % ASY_STACK_PART == 0 || th->overflow != 0, 0)) {
         asy_tree_push_slow(t, token, node, kind);
         return;
     }
@@ -152,8 +154,9 @@ asy_tree_enter(asy_tree *t, uint32_t node, uint64_t token, uint32_t kind, uint64
 // A suspended call goes on (kind has ASY_NODE_PY); `suspended` ticks, 0 if not known.
 void asy_tree_resume(asy_tree *t, uint32_t node, uint64_t token, uint32_t kind, uint64_t suspended, uint64_t now);
 
-// Find the frame that `token` ends when it is not on top: drops what lies above it (counted), or tells that there is none.
-bool asy_tree_resync(asy_tree *t, uint64_t token);
+// The end of a call that is not on top: drops what lies above it (counted), or tells that it is not on the stack (counted).
+// *ended, where not NULL, is the node that was left.
+bool asy_tree_leave_slow(asy_tree *t, uint64_t token, uint32_t *ended);
 
 // Hot: a call ends, or is suspended. Take `now` first of all. False: this call was never seen to begin (counted).
 static inline bool
@@ -162,10 +165,8 @@ asy_tree_leave(asy_tree *t, uint64_t token, uint64_t now)
     asy_thread *th = t->thread;
 
     asy_tree_charge(t, now);
-    if (asy_tree_frame(t, th->depth - 1)->token != token || th->overflow != 0) {
-        if (!asy_tree_resync(t, token)) {
-            return false;
-        }
+    if (__builtin_expect(asy_tree_frame(t, th->depth - 1)->token != token || th->overflow != 0, 0)) {
+        return asy_tree_leave_slow(t, token, NULL);
     }
     __atomic_store_n(&th->depth, th->depth - 1, __ATOMIC_RELEASE);
     return true;
@@ -174,8 +175,19 @@ asy_tree_leave(asy_tree *t, uint64_t token, uint64_t now)
 // As asy_tree_leave, by an exception.
 bool asy_tree_unwind(asy_tree *t, uint64_t token, uint64_t now);
 
+// A generator or coroutine is suspended. Tags that were opened inside it and are still open leave the stack with it: at most `max` of
+// them go to `tags`, outermost first, *count says how many; the rest is counted as lost.
+bool asy_tree_yield(asy_tree *t, uint64_t token, asy_frame *tags, uint32_t max, uint32_t *count, uint64_t now);
+
+// assay.tag(...) begins and ends. A tag that is not on top ends in the middle of the stack: what lies above stays.
+void asy_tree_tag_in(asy_tree *t, uint32_t func, uint64_t token, uint64_t now);
+bool asy_tree_tag_out(asy_tree *t, uint64_t token, uint64_t now);
+
 // Was open when measuring began: on the stack, without a call.
 void asy_tree_inherit(asy_tree *t, uint32_t func, uint32_t kind, uint64_t token);
+
+// What happens outside of any call is charged to the node of (root, func) from now on. Only while the stack is empty.
+void asy_tree_rebase(asy_tree *t, uint32_t func, uint32_t kind, uint64_t now);
 
 // Greenlets: put the stack of the running context aside under its id and go on with that of `to` (empty if never seen).
 // Context 0 is the thread's first. Errors: ASY_ELIMIT (counted; the stack starts empty).
