@@ -1,4 +1,4 @@
-"""Say what an extension needs to know of this interpreter: version, suffix, free-threaded, include directories."""
+"""Say what an extension must know of this interpreter: version, suffix, free-threaded, include directories."""
 
 import sys
 import sysconfig

@@ -1,4 +1,4 @@
-"""Add up test results (JUnit XML): name what failed, print one closing line, fail if anything did or nothing ran."""
+"""Add up test results (JUnit XML): name what failed, close with the counts; fail if any did, or nothing ran."""
 
 import sys
 import xml.etree.ElementTree as ET
