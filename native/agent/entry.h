@@ -19,10 +19,6 @@ typedef struct {
 typedef int (*asy_agent_start_fn)(const asy_agent_entry *entry);
 #define ASY_AGENT_START "asy_agent_start"
 
-// posix.environ exists now: take `names` (NULL-terminated list of keys) out of it. C's environ stays.
-typedef void (*asy_agent_hide_fn)(const char *const *names);
-#define ASY_AGENT_HIDE "asy_agent_hide"
-
 // Count a loss (ASY_LOSS_*) in the running measurement, if there is one. Any thread, async-signal-safe.
 typedef void (*asy_agent_lose_fn)(int which);
 #define ASY_AGENT_LOSE "asy_agent_lose"

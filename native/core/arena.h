@@ -122,7 +122,14 @@ typedef struct {
     uint64_t cpu_gap_ticks;  // gaps longer than this ask the thread's CPU clock
     uint64_t node_max;       // nodes per thread before calls are folded
     uint64_t losses[ASY_LOSS_COUNT]; // of processes that got no slot
+    // Pythons that were not measured: written by the preload, atomically, before it gives up.
+    uint64_t refused;         // how many
+    uint64_t refused_version; // of the last one, as 0x030A0000
+    uint64_t refused_why;     // ASY_REFUSED_* of the last one
 } asy_arena_head;
+
+// No agent for its version · the agent's file did not load · the agent refused (low byte; the asy_status in the next).
+enum { ASY_REFUSED_VERSION = 1, ASY_REFUSED_LOAD = 2, ASY_REFUSED_START = 3 };
 
 #define ASY_OPT_NO_C_CALLS 1u
 
