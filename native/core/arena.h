@@ -116,7 +116,7 @@ typedef struct {
     uint64_t size_bytes;     // of the whole file
     uint64_t proc_off, dir_off, data_off;
     uint64_t chunk_count;
-    uint64_t free_hint;      // no chunk below this index is FREE, as far as known; relaxed, only a hint
+    uint64_t free_hint;      // low half: no chunk below this index is FREE; high half: frees so far (arena.c alone uses it)
     uint64_t stop;           // 1: the session is over, processes stop measuring at their next slow path
     uint64_t options;        // ASY_OPT_*
     uint64_t cpu_gap_ticks;  // gaps longer than this ask the thread's CPU clock
@@ -232,16 +232,20 @@ typedef struct {
     uint64_t front_bytes;
     uint64_t chunk_count;   // checked copy of head->chunk_count
     uint64_t mapped_bytes;  // address space used, atomic
-    uint64_t populated_bytes; // of claimed chunks, atomic
+    uint64_t populated_bytes; // of chunks claimed here, each once, atomic
     uint8_t *window[ASY_WINDOW_MAX]; // atomic pointers; NULL = not mapped here
+    uint64_t populated[ASY_WINDOW_MAX]; // one bit a chunk that was claimed here, atomic
 } asy_arena;
 
 // Map the arena behind `fd` (borrowed; may be closed afterwards). Checks magic, ABI and `nonce`. The whole file must have the size the
 // head says. Errors: ASY_EVERSION, ASY_ECORRUPT, ASY_EPERM (nonce), ASY_ENOMEM, ASY_EIO.
 asy_status asy_arena_attach(asy_arena *a, int fd, uint64_t nonce);
 void asy_arena_detach(asy_arena *a);
+// In a fork child that goes on with its parent's view: nothing is populated here yet.
+void asy_arena_forked(asy_arena *a);
 
-// Claim a process row; *slot is its index. Errors: ASY_ELIMIT (all taken).
+// Claim a process row; *slot is its index. The row is CLAIMED, its pid, start_time, image and id counters are filled; the caller
+// fills the rest and stores LIVE (release). Errors: ASY_ELIMIT (all taken).
 asy_status asy_arena_claim_proc(asy_arena *a, uint64_t pid, uint64_t start_time, uint64_t image, uint32_t *slot);
 
 // Claim one FREE chunk, map it, populate it. The caller fills it, then calls asy_arena_publish. *data is 64 KiB, writable, not zeroed.
