@@ -39,10 +39,13 @@ install_packages() {
         die "please install (Debian's names):$1"
     fi
     say "installing:$1"
+    mkdir -p "$ASSAY_CACHE"
     # shellcheck disable=SC2086 # lists of words
     { $as_root apt-get update -q && $as_root env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -qy --no-install-recommends $1; } >&2 ||
+        apt-get install -qy --no-install-recommends $1; } >"$ASSAY_CACHE/install.log" 2>&1 || {
+        tail -n 20 "$ASSAY_CACHE/install.log" >&2
         die "could not install; please install (Debian's names):$1"
+    }
 }
 
 # need_venv KIND: sets $venv, an environment with tools/requirements-KIND.txt, made once per Python and list.
