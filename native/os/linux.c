@@ -1,0 +1,153 @@
+// linux.c: os.h for Linux.
+// System calls that the C library got late are made by number, so that an older one still loads us.
+#include "os/os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+
+// Size the file; the caller ignores SIGXFSZ, or the limit would be deadly.
+static int
+shared_size(int fd, uint64_t bytes)
+{
+    int rc;
+
+    do {
+        rc = ftruncate(fd, (off_t)bytes);
+    } while (rc != 0 && errno == EINTR);
+    return rc;
+}
+
+asy_status
+asy_os_shared_make(uint64_t bytes, uint64_t least_bytes, int *fd, uint64_t *made_bytes)
+{
+    asy_status st = ASY_ENOSPC;
+    int made = memfd_create("assay", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+    *fd = -1;
+    if (made < 0) {
+        return errno == ENOMEM ? ASY_ENOMEM : ASY_EIO;
+    }
+    for (uint64_t size = bytes; size >= least_bytes && size > 0; size /= 2) {
+        if (shared_size(made, size) == 0) {
+            *made_bytes = size;
+            st = ASY_OK;
+            break;
+        }
+        if (errno != EFBIG) {
+            st = ASY_EIO;
+            break;
+        }
+    }
+    // A target that could shrink it would kill the reader by SIGBUS.
+    if (st == ASY_OK && fcntl(made, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
+        st = ASY_EIO;
+    }
+    if (st != ASY_OK) {
+        close(made);
+        return st;
+    }
+    *fd = made;
+    return ASY_OK;
+}
+
+int
+asy_os_process_watch(uint64_t pid)
+{
+    return (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
+}
+
+// The fields of /proc/PID/stat after the command name, which may hold spaces and brackets. NULL: gone.
+static const char *
+stat_fields(uint64_t pid, char *text, size_t size)
+{
+    char path[64];
+    ssize_t n = -1;
+    char *end;
+    int fd;
+
+    snprintf(path, sizeof path, "/proc/%llu/stat", (unsigned long long)pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return NULL;
+    }
+    n = read(fd, text, size - 1);
+    close(fd);
+    if (n <= 0) {
+        return NULL;
+    }
+    text[n] = '\0';
+    end = strrchr(text, ')');
+    return end != NULL && end[1] == ' ' ? end + 2 : NULL;
+}
+
+uint64_t
+asy_os_process_start(uint64_t pid)
+{
+    char text[1024];
+    const char *field = stat_fields(pid, text, sizeof text);
+
+    // What follows the name is field 3; the start time is field 22.
+    for (int i = 3; field != NULL && i < 22; i++) {
+        field = strchr(field, ' ');
+        field = field != NULL ? field + 1 : NULL;
+    }
+    return field != NULL ? strtoull(field, NULL, 10) : 0;
+}
+
+bool
+asy_os_process_stopped(uint64_t pid)
+{
+    char text[1024];
+    const char *field = stat_fields(pid, text, sizeof text);
+
+    return field != NULL && *field == 'T';
+}
+
+asy_status
+asy_os_program_path(char *path, size_t size)
+{
+    ssize_t n = readlink("/proc/self/exe", path, size);
+
+    if (n < 0) {
+        return ASY_ENOENT;
+    }
+    if ((size_t)n >= size) {
+        return ASY_ELIMIT;
+    }
+    path[n] = '\0';
+    return ASY_OK;
+}
+
+asy_status
+asy_os_random(uint64_t *value)
+{
+    ssize_t n;
+
+    do {
+        n = getrandom(value, sizeof *value, 0);
+    } while (n < 0 && errno == EINTR);
+    return n == (ssize_t)sizeof *value ? ASY_OK : ASY_EIO;
+}
+
+int
+asy_os_terminal_width(int fd)
+{
+    struct winsize w;
+
+    if (!isatty(fd)) {
+        return 0;
+    }
+    return ioctl(fd, TIOCGWINSZ, &w) == 0 && w.ws_col > 0 ? w.ws_col : 80;
+}

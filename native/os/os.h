@@ -1,0 +1,35 @@
+// os.h: what we ask of the operating system, said once. linux.c is the only implementation so far.
+// No CPython, no knowledge of arenas. Descriptors that come from here are close-on-exec.
+#ifndef ASY_OS_OS_H
+#define ASY_OS_OS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/status.h"
+
+// Anonymous shared memory, all zeros, sparse, its size fixed for good. Where a limit of ours forbids `bytes`, it is halved down
+// to `least_bytes`; *made_bytes is what it became. Caller closes *fd; *fd is -1 on error.
+// Errors: ASY_ENOMEM, ASY_ENOSPC (even the least is over the file-size limit), ASY_EIO.
+asy_status asy_os_shared_make(uint64_t bytes, uint64_t least_bytes, int *fd, uint64_t *made_bytes);
+
+// A descriptor that becomes readable when the process has ended. -1: gone, or not to be had.
+int asy_os_process_watch(uint64_t pid);
+
+// When a process started, in clock ticks since boot: tells a pid that is used again from the one it was. 0: gone or unreadable.
+uint64_t asy_os_process_start(uint64_t pid);
+
+// Stopped by a signal (not by a tracer).
+bool asy_os_process_stopped(uint64_t pid);
+
+// Path of the running program's file, terminated. Errors: ASY_ENOENT, ASY_ELIMIT (does not fit).
+asy_status asy_os_program_path(char *path, size_t size);
+
+// Not guessable. Errors: ASY_EIO.
+asy_status asy_os_random(uint64_t *value);
+
+// Columns of a terminal; 0: `fd` is none.
+int asy_os_terminal_width(int fd);
+
+#endif
