@@ -11,7 +11,12 @@ lint() {
     # shellcheck disable=SC2046,SC2086 # lists of words
     {
         say "clang-format"
-        [ -z "$(c_files)" ] || "$venv/bin/clang-format" --dry-run -Werror $(c_files) || status=1
+        for file in $(c_files); do
+            "$venv/bin/clang-format" --dry-run -Werror "$file" 2>/dev/null || {
+                echo "$file: ./dev format would change it"
+                status=1
+            }
+        done
         say "clang-tidy"
         printf '%s\n' $units | xargs -r -P "$(nproc)" -n 4 "$venv/bin/clang-tidy" -p build --quiet 2>&1 |
             grep -v ' warnings\{0,1\} generated\.$' && status=1
