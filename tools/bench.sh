@@ -18,14 +18,14 @@ bench() {
 benchmarks() {
     runner=$1
     shift
-    options=
+    pythons=
     while [ "$1" != -- ]; do
-        options="$options --python $1"
+        pythons="$pythons $1"
         shift
     done
     shift
     for script in bench/calls.py bench/accuracy.py; do
         # shellcheck disable=SC2086 # a list of words
-        "$runner" "$script" $options "$@"
+        "$runner" "$script" --python $pythons "$@"
     done
 }

@@ -19,7 +19,7 @@ lint() {
         done
         say "clang-tidy"
         printf '%s\n' $units | xargs -r -P "$(nproc)" -n 4 "$venv/bin/clang-tidy" -p build --quiet 2>&1 |
-            grep -v ' warnings\{0,1\} generated\.$' && status=1
+            grep -vE '^\[[0-9]+/|^[0-9]+ warnings? (generated|treated)|^\.$' && status=1
         say "ruff"
         "$venv/bin/ruff" check -q $(python_dirs) || status=1
         "$venv/bin/ruff" format -q --check $(python_dirs) || status=1
