@@ -1,6 +1,6 @@
-"""What the calls lens costs, beside the same interpreter's cProfile and yappi: an event, whole programs, start-up.
+"""What the calls lens costs, beside the same interpreter's cProfile and yappi.
 
-    bench/calls.py [--python P …] [--rounds N] [--quick] [--only events,programs,start,nodes] [--json FILE]
+bench/calls.py [--python P …] [--rounds N] [--quick] [--only events,programs,start,nodes] [--json FILE]
 """
 
 from __future__ import annotations
@@ -19,7 +19,11 @@ from sides import MEASURED, ROOT, Assay, Bench, interpreter, log
 from table import added, table
 
 # Goals: what an event may add, as a part of what it adds under cProfile. (3.12 and later, 3.11)
-GOALS = {"python, C counted": (1 / 2, 1 / 1.3), "C call": (1 / 2.5, 1 / 1.5), "python only": (1 / 2.5, 1 / 1.3)}
+GOALS = {
+    "python, C counted": (1 / 2, 1 / 1.3),
+    "C call": (1 / 2.5, 1 / 1.5),
+    "python only": (1 / 2.5, 1 / 1.3),
+}
 
 # row, the loop of measured/events.py, its goal, and the sides: ours, cProfile's, yappi's
 ROWS = [
@@ -78,7 +82,10 @@ def events(bench: Bench, rounds: int, slices: int) -> list[dict]:
                 "yappi_ns": cost.get("yappi" + only),
             }
         )
-        log(f"{bench.python.version} {row}: {found[-1]['assay_ns']:.1f} against {found[-1]['cprofile_ns']:.1f} ns")
+        log(
+            f"{bench.python.version} {row}: "
+            f"{found[-1]['assay_ns']:.1f} against {found[-1]['cprofile_ns']:.1f} ns"
+        )
     return found
 
 
@@ -149,9 +156,7 @@ def start(bench: Bench, rounds: int) -> dict:
         ["plain", "assay"], rounds * 4, lambda side: elapsed_ms(bench, bench.command(side, "-c", "pass"))
     )
     code = "from time import perf_counter_ns as t; a = t(); import assay; print(t() - a)"
-    imports = [
-        float(bench.run([str(bench.python.path), "-c", code]).stdout) / 1e6 for _ in range(rounds * 4)
-    ]
+    imports = [float(bench.run([str(bench.python.path), "-c", code]).stdout) / 1e6 for _ in range(rounds * 4)]
     return {
         "plain_ms": median(took["plain"]),
         "added_ms": added(took["assay"], took["plain"]),
@@ -267,7 +272,9 @@ def pythons() -> list[str]:
 
 def arguments(description: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--python", nargs="+", metavar="P", help="interpreters (default: all of tools/pythons)")
+    parser.add_argument(
+        "--python", nargs="+", metavar="P", help="interpreters (default: all of tools/pythons)"
+    )
     parser.add_argument("--rounds", type=int, help="turns of each side")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter: to see that it runs")
     parser.add_argument("--json", metavar="FILE", help="write the figures there too")

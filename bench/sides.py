@@ -90,7 +90,7 @@ class Bench:
         return self.scratch / "bench.assay"
 
     def command(self, side: str, *args: str | Path) -> list[str]:
-        """`args` is what follows `python`. Sides: plain, assay, assay-py (Python functions only), cprofile."""
+        """`args` is what follows `python`. Sides: plain, assay, assay-py (Python only), cprofile."""
         python = str(self.python.path)
         rest = [str(arg) for arg in args]
         if side == "plain":

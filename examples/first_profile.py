@@ -1,6 +1,6 @@
 """A first profile: where does the time of a small data job go, and is it spent running or waiting?
 
-    assay run examples/first_profile.py
+assay run examples/first_profile.py
 """
 
 import random

@@ -2,7 +2,8 @@
 
     events.py KIND SLICES [cprofile|cprofile-py|yappi|yappi-py]
 
-The last argument switches a peer on around the loops; without it the process is what it is: plain, or under assay.
+The last argument switches a peer on around the loops; without it the process is what it is: plain, or under
+assay.
 """
 
 import sys

@@ -51,7 +51,9 @@ def insert(db: sqlite3.Connection, customer: Customer, day: str) -> None:
     db.executemany("INSERT INTO price VALUES (?, ?, ?)", prices)
     for _ in range(customer.orders):
         cursor = db.execute("INSERT INTO orders (customer, day) VALUES (?, ?)", (customer.name, day))
-        lines = [(cursor.lastrowid, dice.choice(articles), dice.randint(1, 9)) for _ in range(LINES_PER_ORDER)]
+        lines = [
+            (cursor.lastrowid, dice.choice(articles), dice.randint(1, 9)) for _ in range(LINES_PER_ORDER)
+        ]
         db.executemany("INSERT INTO line VALUES (?, ?, ?)", lines)
 
 

@@ -9,8 +9,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 FIRST = "total: 49951369295\n"
 NIGHTLY = (
-    "2026-11-21: 20 reports, 3080 orders, 4,672,285.92 EUR\n"
-    "largest: acme, 2400 orders, 3,656,716.12 EUR\n"
+    "2026-11-21: 20 reports, 3080 orders, 4,672,285.92 EUR\nlargest: acme, 2400 orders, 3,656,716.12 EUR\n"
 )
 
 

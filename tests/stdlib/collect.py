@@ -2,8 +2,9 @@
 
     collect.py MODULE OUT [TEST-ID …]
 
-OUT gets a line for each test, `outcome<TAB>id`, and `end` when the module was run to its end, so that a crash loses
-nothing but the tests after it. With test ids, only those are run. Run as the script of a plain interpreter or of `assay run`.
+OUT gets a line for each test, `outcome<TAB>id`, and `end` when the module was run to its end, so that a crash
+loses nothing but the tests after it. With test ids, only those are run. Run as the script of a plain interpreter
+or of `assay run`.
 """
 
 import importlib.util
@@ -28,7 +29,9 @@ class Outcomes(unittest.TestResult):
             out.write(line.replace("\n", " ") + "\n")
 
     def note(self, test, outcome):
-        if self.outcome is None:  # not between startTest and stopTest: a class or module that could not be set up
+        if (
+            self.outcome is None
+        ):  # not between startTest and stopTest: a class or module that could not be set up
             self.write(f"{outcome}\t{test.id()}")
         elif self.outcome == "passed":
             self.outcome = outcome

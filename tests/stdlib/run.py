@@ -2,13 +2,15 @@
 
     tests/stdlib/run.py --python P [--cross-section] [--only MODULE …] [--jobs N] [--log DIR] [--json FILE]
 
-A test that differs is run again, both ways, REPEATS times: it differs if no outcome under assay is one of the plain ones.
-Differences must be listed with their reason in differences.toml. Exit status 1: some are not, or too little was run.
+A test that differs is run again, both ways, REPEATS times: it differs if no outcome under assay is one of the
+plain ones. Differences must be listed with their reason in differences.toml. Exit status 1: some are not, or too
+little was run.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import fnmatch
 import json
 import os
@@ -87,10 +89,8 @@ def run_side(target: Target, side: str, module: str, ids: Iterable[str] = ()) ->
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
     """End what a test left running in its session."""
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait()
 
 
@@ -164,7 +164,7 @@ def describe(module: Module, target: Target, known: list[dict]) -> tuple[str, in
     for test, outcomes in module.differing.items():
         reason = known_reason(test, target.version, known)
         unlisted += reason is None
-        sides = f"plain {', '.join(outcomes['plain']) or 'not run'}; assay {', '.join(outcomes['assay']) or 'not run'}"
+        sides = "; ".join(f"{side} {', '.join(outcomes[side]) or 'not run'}" for side in SIDES)
         lines.append(f"    {test}: {sides} ({reason or 'NOT LISTED'})")
     lines += [f"    {test}: not always the same, with and without assay" for test in module.flaky]
     return "\n".join(lines), unlisted
@@ -214,7 +214,10 @@ def main() -> int:
     enough = len(run) >= (1 if options.only else len(names) - 2 if options.cross_section else LEAST_MODULES)
     tests = sum(module.tests for module in run)
     listed = sum(len(module.differing) for module in modules) - unlisted
-    print(f"{target.version}: {tests} tests of {len(run)} modules; differ: {listed} listed, {unlisted} not listed")
+    print(
+        f"{target.version}: {tests} tests of {len(run)} modules; "
+        f"differ: {listed} listed, {unlisted} not listed"
+    )
     if not enough:
         print(f"{target.version}: too few modules could be run")
     if options.json:
