@@ -273,7 +273,7 @@ def pythons() -> list[str]:
 def arguments(description: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument(
-        "--python", nargs="+", metavar="P", help="interpreters (default: all of tools/pythons)"
+        "--python", nargs="+", action="extend", metavar="P", help="interpreters (default: all of tools/pythons)"
     )
     parser.add_argument("--rounds", type=int, help="turns of each side")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter: to see that it runs")
