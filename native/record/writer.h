@@ -54,7 +54,8 @@ asy_status asy_write_thread_row(asy_writer *w, const asy_write_thread *t);
 asy_status asy_write_func(asy_writer *w, uint32_t id, const asy_symbol *head, const asy_text *strings);
 
 // New nodes of a thread, in order; the first call for a thread begins with node 0, the root (func UINT32_MAX). func is a recording-wide id.
-asy_status asy_write_node(asy_writer *w, uint32_t thread, uint32_t node, uint32_t parent, uint32_t func, uint32_t kind);
+asy_status asy_write_node(asy_writer *w, uint32_t thread, uint32_t node, uint32_t parent, uint32_t func,
+                          uint32_t kind);
 
 // Absolute counts of a node so far; a later row replaces an earlier one.
 typedef struct {
