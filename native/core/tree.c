@@ -423,10 +423,17 @@ asy_tree_rebase(asy_tree *t, uint32_t func, uint32_t kind, uint64_t now)
     bool made = false;
 
     asy_tree_charge(t, now);
-    if (t->thread->depth == 1) {
-        asy_tree_frame(t, 0)->node = 0;
-        asy_tree_frame(t, 0)->node = asy_tree_child_slow(t, 0, func, kind, &made);
-    }
+    asy_tree_frame(t, 0)->node = asy_tree_child_slow(t, 0, func, kind, &made);
+}
+
+void
+asy_tree_restart(asy_tree *t, uint64_t now)
+{
+    asy_word_store(&t->thread->overflow, 0);
+    asy_word_store(&t->thread->last_ticks, now);
+    asy_word_store(&t->thread->cpu_read_ticks, now);
+    asy_word_store(&t->thread->cpu_read_ns, t->store.cpu_ns(t->store.ctx));
+    depth_set(t, 1);
 }
 
 // ---- greenlets ----

@@ -186,8 +186,11 @@ bool asy_tree_tag_out(asy_tree *t, uint64_t token, uint64_t now);
 // Was open when measuring began: on the stack, without a call.
 void asy_tree_inherit(asy_tree *t, uint32_t func, uint32_t kind, uint64_t token);
 
-// What happens outside of any call is charged to the node of (root, func) from now on. Only while the stack is empty.
+// What happens outside of any call is charged to the node of (root, func) from now on.
 void asy_tree_rebase(asy_tree *t, uint32_t func, uint32_t kind, uint64_t now);
+
+// Measuring goes on after a pause: an empty stack, and the time between is nobody's.
+void asy_tree_restart(asy_tree *t, uint64_t now);
 
 // Greenlets: put the stack of the running context aside under its id and go on with that of `to` (empty if never seen).
 // Context 0 is the thread's first. Errors: ASY_ELIMIT (counted; the stack starts empty).

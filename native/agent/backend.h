@@ -1,0 +1,24 @@
+// backend.h: how events reach us: sys.monitoring from 3.12 on, PyEval_SetProfile before. One of monitor.c and
+// setprofile.c is compiled to something, by ASY_CPYTHON_MONITORING.
+#ifndef ASY_AGENT_BACKEND_H
+#define ASY_AGENT_BACKEND_H
+
+#include "agent/thread.h"
+
+// Make callback objects, take a tool id. Needs the GIL. Errors: ASY_ELIMIT (no tool id is free), ASY_ENOMEM.
+asy_status asy_backend_open(void);
+// Events on and off, for every thread. Errors: ASY_EINVAL (the interpreter refused).
+asy_status asy_backend_on(void);
+void asy_backend_off(void);
+
+// The main thread's state was made: put the start-up phase under its stack.
+void asy_backend_main_thread(asy_agent_thread *t);
+// In a fork child, from inside an event: no more events.
+void asy_backend_forked(void);
+
+// A node of a Python function was made: is it the program's first? Learn the thread's name.
+void asy_backend_made(asy_agent_thread *t, PyCodeObject *code, uint32_t func, uint64_t *token);
+// The end of a call whose token is not on top: the program's own first frame, or something out of order.
+void asy_backend_leave_odd(asy_agent_thread *t, uint64_t token, uint64_t now, bool unwound);
+
+#endif

@@ -1,0 +1,57 @@
+// entry.c: the way in from the preloaded library.
+#include "agent/entry.h"
+
+#include <string.h>
+
+#include "agent/backend.h"
+#include "agent/calibrate.h"
+#include "agent/funcs.h"
+#include "agent/session.h"
+
+#define EXPORT __attribute__((visibility("default")))
+
+EXPORT int
+asy_agent_start(const asy_agent_entry *entry)
+{
+    asy_status st;
+
+    if (entry->abi != ASY_AGENT_ABI) {
+        return ASY_EVERSION;
+    }
+    if (!asy_cpython_is_main_interpreter() || asy_the_agent.measuring) {
+        return ASY_EINVAL;
+    }
+    st = asy_session_engine(entry->arena_fd, entry->nonce, entry->image);
+    if (st == ASY_OK) {
+        st = asy_session_measure(true);
+    }
+    return (int)st;
+}
+
+EXPORT void
+asy_agent_hide(const char *const *names)
+{
+    PyObject *key = PyUnicode_FromString("posix");
+    PyObject *module = key != NULL ? asy_cpython_module(key) : NULL;
+    PyObject *environ = module != NULL && PyModule_Check(module) ? PyDict_GetItemString(PyModule_GetDict(module), "environ") : NULL;
+
+    for (; environ != NULL && PyDict_Check(environ) && *names != NULL; names++) {
+        PyObject *name = PyBytes_FromString(*names); // os.environ's raw form is bytes
+        if (name != NULL && PyDict_Contains(environ, name) == 1) {
+            PyDict_DelItem(environ, name);
+        }
+        Py_XDECREF(name);
+    }
+    Py_XDECREF(key);
+    PyErr_Clear();
+}
+
+EXPORT void
+asy_agent_lose(int which)
+{
+    asy_agent *a = &asy_the_agent;
+
+    if (a->proc != NULL && which >= 0 && which < ASY_LOSS_COUNT) {
+        asy_arena_lose(&a->arena, a->slot, which, 1);
+    }
+}

@@ -1,0 +1,396 @@
+// funcs.c: ids and names of functions, at first sight.
+// The tables are behind the agent's lock (this process's alone, first-sight path only); what is hot sits in code-extra slots and in the
+// thread's own cache.
+#include "agent/funcs.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PROBE_MAX 64u
+
+static uint64_t
+mix(uint64_t h, uint64_t v)
+{
+    h = (h ^ v) * 0x9E3779B97F4A7C15ULL;
+    return h ^ (h >> 29);
+}
+
+static uint64_t
+mix_bytes(uint64_t h, const char *p, size_t n)
+{
+    uint64_t v;
+
+    for (; n >= 8; p += 8, n -= 8) {
+        memcpy(&v, p, 8);
+        h = mix(h, v);
+    }
+    v = n;
+    memcpy(&v, p, n < 8 ? n : 0);
+    return mix(h, v + ((uint64_t)n << 56));
+}
+
+// ---- tables (under the lock) ----
+
+static asy_func_row *
+table_find(asy_func_table *table, uint64_t key, uint64_t name)
+{
+    uint32_t i = (uint32_t)(mix(key, name) >> 32) & table->mask;
+
+    while (table->rows[i].key != 0 && (table->rows[i].key != key || table->rows[i].name != name)) {
+        i = (i + 1) & table->mask;
+    }
+    return &table->rows[i];
+}
+
+static bool
+table_grow(asy_func_table *table)
+{
+    uint32_t size = table->mask + 1;
+    asy_func_table bigger = {NULL, size * 2 - 1, 0};
+
+    if (table->used < size / 2) {
+        return true;
+    }
+    bigger.rows = asy_agent_alloc((size_t)size * 2 * sizeof(asy_func_row), false);
+    if (bigger.rows == NULL) {
+        return table->used < size / 8 * 7;
+    }
+    for (uint32_t i = 0; i < size; i++) {
+        if (table->rows[i].key != 0) {
+            *table_find(&bigger, table->rows[i].key, table->rows[i].name) = table->rows[i];
+        }
+    }
+    bigger.used = table->used;
+    asy_agent_release(table->rows, (size_t)size * sizeof(asy_func_row));
+    *table = bigger;
+    return true;
+}
+
+// The id of an identity; *fresh: it is new and its symbol must be written. 0: no room.
+static uint32_t
+table_id(asy_func_table *table, uint64_t key, uint64_t name, bool *fresh)
+{
+    asy_func_row *row = table_find(table, key, name);
+
+    *fresh = row->key == 0;
+    if (!*fresh) {
+        return row->func;
+    }
+    if (!table_grow(table)) {
+        return 0;
+    }
+    row = table_find(table, key, name);
+    *row = (asy_func_row){key, name, (uint32_t)__atomic_fetch_add(&asy_the_agent.proc->next_func, 1, __ATOMIC_RELAXED), 0};
+    table->used++;
+    return row->func;
+}
+
+// ---- symbols ----
+
+static void
+symbol_write(asy_agent_thread *t, uint32_t func, uint32_t kind, uint32_t flags, uint32_t line, const asy_text *texts, uint32_t count)
+{
+    uint32_t bytes = asy_symbol_size(texts, count);
+    void *room = bytes != 0 ? asy_thread_symbol_room(t, bytes) : NULL;
+
+    if (room != NULL) {
+        asy_symbol_write(room, func, kind, flags, line, texts, count);
+        asy_thread_symbol_done(t, bytes);
+    }
+}
+
+// Up to three strings, one after the other, in the thread's scratch.
+static asy_text
+scratch_put(asy_agent_thread *t, uint32_t *used, PyObject *text)
+{
+    asy_text out = {t->scratch + *used, 0};
+    uint32_t room = ASY_SCRATCH_BYTES - *used < ASY_SYMBOL_STRING_MAX ? ASY_SCRATCH_BYTES - *used : ASY_SYMBOL_STRING_MAX;
+
+    out.len = asy_cpython_utf8(text, t->scratch + *used, room);
+    *used += out.len;
+    return out;
+}
+
+// Clock around the slow path: its time is nobody's.
+static void
+overhead_begin(asy_agent_thread *t)
+{
+    asy_tree_charge(&t->tree, asy_agent_ticks());
+}
+
+static void
+overhead_end(asy_agent_thread *t)
+{
+    asy_thread *th = t->tree.thread;
+    uint64_t now = asy_agent_ticks();
+
+    if (now > th->last_ticks) {
+        asy_word_add(&th->overhead_ticks, now - th->last_ticks);
+        asy_word_add(&th->overhead_events, 1);
+        asy_word_store(&th->last_ticks, now);
+    }
+}
+
+// ---- code objects ----
+
+static uint32_t
+code_flags(const PyCodeObject *code)
+{
+    return (code->co_flags & CO_ASYNC_GENERATOR) != 0 ? ASY_SYMBOL_F_ASYNC_GENERATOR
+           : (code->co_flags & CO_COROUTINE) != 0     ? ASY_SYMBOL_F_COROUTINE
+           : (code->co_flags & CO_GENERATOR) != 0     ? ASY_SYMBOL_F_GENERATOR
+                                                      : 0;
+}
+
+// Same source position, same names, same line table with columns: the same function, compiled again.
+static uint64_t
+code_content(const PyCodeObject *code, const asy_text *texts)
+{
+    uint64_t h = mix((uint64_t)code->co_firstlineno, (uint64_t)Py_SIZE(code));
+
+    h = mix(h, (uint64_t)code->co_stacksize << 32 | (uint64_t)(uint32_t)code->co_flags);
+    h = mix_bytes(h, texts[0].bytes, texts[0].len);
+    h = mix_bytes(h, texts[2].bytes, texts[2].len);
+    h = mix_bytes(h, PyBytes_AS_STRING(code->co_linetable), (size_t)PyBytes_GET_SIZE(code->co_linetable));
+    return h | 1;
+}
+
+uint32_t
+asy_funcs_code_slow(asy_agent_thread *t, PyCodeObject *code)
+{
+    asy_agent *a = &asy_the_agent;
+    asy_text texts[3];
+    uint32_t func, used = 0;
+    bool fresh = false;
+
+    overhead_begin(t);
+    texts[0] = scratch_put(t, &used, code->co_qualname);
+    texts[1] = scratch_put(t, &used, code->co_name);
+    texts[2] = scratch_put(t, &used, code->co_filename);
+    pthread_mutex_lock(&a->lock);
+    func = table_id(&a->codes, code_content(code, texts), 0, &fresh);
+    if (fresh && func != 0) {
+        symbol_write(t, func, ASY_NODE_PY, code_flags(code), (uint32_t)code->co_firstlineno, texts, 3);
+    }
+    pthread_mutex_unlock(&a->lock);
+#if !ASY_CPYTHON_FREETHREADED
+    if (func != 0) {
+        asy_cpython_extra_set(code, a->extra_slot, (void *)(uintptr_t)func);
+    }
+#endif
+    overhead_end(t);
+    return func;
+}
+
+// ---- other callables ----
+
+asy_callable
+asy_funcs_identify(PyObject *callable)
+{
+    PyTypeObject *type = Py_TYPE(callable);
+    const PyMethodDef *def = NULL;
+
+    if (type == &PyMethod_Type) {
+        callable = PyMethod_GET_FUNCTION(callable);
+        type = Py_TYPE(callable);
+    }
+    if (PyCFunction_Check(callable)) {
+        def = ((PyCFunctionObject *)callable)->m_ml;
+    }
+    else if (type == &PyMethodDescr_Type || type == &PyClassMethodDescr_Type) {
+        def = ((PyMethodDescrObject *)callable)->d_method;
+    }
+    if (def != NULL) {
+        return (asy_callable){(uint64_t)(uintptr_t)def, (uint64_t)(uintptr_t)def->ml_name, ASY_NODE_C};
+    }
+    if (type == &PyWrapperDescr_Type) {
+        const struct wrapperbase *base = ((PyWrapperDescrObject *)callable)->d_base;
+        return (asy_callable){(uint64_t)(uintptr_t)base, (uint64_t)(uintptr_t)PyDescr_TYPE(callable), ASY_NODE_C};
+    }
+    if (PyType_Check(callable)) {
+        type = (PyTypeObject *)callable;
+    }
+    // Types die and their addresses are used again: the hash of the name tells two of them apart.
+    return (asy_callable){(uint64_t)(uintptr_t)type | (PyType_Check(callable) ? 0u : 1u),
+                          (type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0
+                              ? (uint64_t)((PyASCIIObject *)((PyHeapTypeObject *)type)->ht_qualname)->hash
+                              : (uint64_t)(uintptr_t)type->tp_name,
+                          PyType_Check(callable) ? ASY_NODE_CLASS : ASY_NODE_OBJECT};
+}
+
+// Where the definition stands among the methods of a type or its bases: that class names it.
+static PyTypeObject *
+defining_type(PyTypeObject *type, const PyMethodDef *def)
+{
+    PyObject *mro = type->tp_mro;
+
+    for (Py_ssize_t i = 0; mro != NULL && i < PyTuple_GET_SIZE(mro); i++) {
+        PyTypeObject *base = (PyTypeObject *)PyTuple_GET_ITEM(mro, i);
+        for (const PyMethodDef *m = base->tp_methods; m != NULL && m->ml_name != NULL; m++) {
+            if (m == def) {
+                return base;
+            }
+        }
+    }
+    return type;
+}
+
+// "Cursor" and "sqlite3" of a static type whose tp_name is "sqlite3.Cursor"; heap types keep them apart.
+static void
+type_names(asy_agent_thread *t, uint32_t *used, PyTypeObject *type, asy_text *name, asy_text *module)
+{
+    const char *dot = strrchr(type->tp_name, '.');
+
+    *module = (asy_text){"builtins", 8};
+    *name = (asy_text){dot != NULL ? dot + 1 : type->tp_name, 0};
+    name->len = (uint32_t)strlen(name->bytes);
+    if (dot != NULL) {
+        *module = (asy_text){type->tp_name, (uint32_t)(dot - type->tp_name)};
+    }
+    if ((type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0) {
+        PyObject *dict_module = type->tp_dict != NULL ? PyDict_GetItemString(type->tp_dict, "__module__") : NULL;
+        *name = scratch_put(t, used, ((PyHeapTypeObject *)type)->ht_qualname);
+        if (dict_module != NULL && PyUnicode_Check(dict_module)) {
+            *module = scratch_put(t, used, dict_module);
+        }
+    }
+}
+
+static asy_text
+joined(asy_agent_thread *t, uint32_t *used, asy_text type, const char *method)
+{
+    int n = snprintf(t->scratch + *used, ASY_SCRATCH_BYTES - *used, "%.*s.%s", (int)type.len, type.bytes, method);
+    asy_text out = {t->scratch + *used, n > 0 && (uint32_t)n < ASY_SCRATCH_BYTES - *used ? (uint32_t)n : 0};
+
+    *used += out.len;
+    return out;
+}
+
+// A built-in function: its module's, or a method bound to an object, or a method of a class object.
+static void
+cfunction_names(asy_agent_thread *t, uint32_t *used, PyCFunctionObject *f, asy_text *name, asy_text *module)
+{
+    PyObject *self = f->m_self; // borrowed, may be NULL
+    asy_text type;
+
+    if (self != NULL && !PyModule_Check(self)) {
+        PyTypeObject *owner = PyType_Check(self) ? (PyTypeObject *)self : Py_TYPE(self);
+        type_names(t, used, defining_type(owner, f->m_ml), &type, module);
+        *name = joined(t, used, type, f->m_ml->ml_name);
+        return;
+    }
+    *name = (asy_text){f->m_ml->ml_name, (uint32_t)strlen(f->m_ml->ml_name)};
+    *module = (asy_text){"", 0};
+    if (f->m_module != NULL && PyUnicode_Check(f->m_module)) {
+        *module = scratch_put(t, used, f->m_module);
+    }
+}
+
+static void
+callable_names(asy_agent_thread *t, uint32_t *used, PyObject *callable, asy_text *name, asy_text *module)
+{
+    PyTypeObject *type = Py_TYPE(callable);
+    asy_text owner;
+
+    if (type == &PyMethod_Type) {
+        callable = PyMethod_GET_FUNCTION(callable);
+        type = Py_TYPE(callable);
+    }
+    if (PyCFunction_Check(callable)) {
+        cfunction_names(t, used, (PyCFunctionObject *)callable, name, module);
+    }
+    else if (type == &PyMethodDescr_Type || type == &PyClassMethodDescr_Type) {
+        type_names(t, used, PyDescr_TYPE(callable), &owner, module);
+        *name = joined(t, used, owner, ((PyMethodDescrObject *)callable)->d_method->ml_name);
+    }
+    else if (type == &PyWrapperDescr_Type) {
+        type_names(t, used, PyDescr_TYPE(callable), &owner, module);
+        *name = joined(t, used, owner, ((PyWrapperDescrObject *)callable)->d_base->name);
+    }
+    else {
+        type_names(t, used, PyType_Check(callable) ? (PyTypeObject *)callable : type, name, module);
+    }
+}
+
+uint32_t
+asy_funcs_callable_slow(asy_agent_thread *t, PyObject *callable, const asy_callable *id)
+{
+    asy_agent *a = &asy_the_agent;
+    asy_text texts[3] = {{"", 0}, {"", 0}, {"", 0}};
+    uint32_t func, used = 0;
+    bool fresh = false;
+
+    overhead_begin(t);
+    pthread_mutex_lock(&a->lock);
+    func = table_id(&a->callables, id->key, id->name, &fresh);
+    if (fresh && func != 0) {
+        callable_names(t, &used, callable, &texts[0], &texts[2]);
+        symbol_write(t, func, id->kind, 0, 0, texts, 3);
+    }
+    pthread_mutex_unlock(&a->lock);
+    if (func != 0) {
+        t->callables[(id->key >> 4) % ASY_CALLABLE_CACHE] = (asy_func_row){id->key, id->name, func, 0};
+    }
+    overhead_end(t);
+    return func;
+}
+
+// ---- phases, labels, the process ----
+
+static uint32_t
+named(asy_agent_thread *t, uint32_t kind, const asy_text *texts, uint32_t count)
+{
+    asy_agent *a = &asy_the_agent;
+    uint64_t h = kind;
+    uint32_t func;
+    bool fresh = false;
+
+    for (uint32_t i = 0; i < count; i++) {
+        h = mix_bytes(mix(h, i), texts[i].bytes, texts[i].len);
+    }
+    pthread_mutex_lock(&a->lock);
+    func = table_id(&a->tags, h | 1, kind, &fresh);
+    if (fresh && func != 0) {
+        symbol_write(t, func, kind, 0, 0, texts, count);
+    }
+    pthread_mutex_unlock(&a->lock);
+    return func;
+}
+
+uint32_t
+asy_funcs_phase(asy_agent_thread *t, const char *name)
+{
+    asy_text text = {name, (uint32_t)strlen(name)};
+
+    return named(t, ASY_NODE_PHASE, &text, 1);
+}
+
+uint32_t
+asy_funcs_labels(asy_agent_thread *t, const asy_text *labels, uint32_t count)
+{
+    return named(t, ASY_NODE_TAG, labels, count);
+}
+
+void
+asy_funcs_process(asy_agent_thread *t)
+{
+    asy_text texts[ASY_SYMBOL_STRINGS];
+    static char exe[ASY_SYMBOL_STRING_MAX], cwd[ASY_SYMBOL_STRING_MAX];
+    uint32_t count = 2;
+    ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe));
+    FILE *f = fopen("/proc/self/cmdline", "re");
+    size_t len = f != NULL ? fread(t->scratch, 1, ASY_SCRATCH_BYTES, f) : 0;
+
+    if (f != NULL) {
+        fclose(f);
+    }
+    texts[0] = (asy_text){exe, n > 0 ? (uint32_t)n : 0};
+    texts[1] = (asy_text){cwd, getcwd(cwd, sizeof(cwd)) != NULL ? (uint32_t)strlen(cwd) : 0};
+    for (size_t at = 0; at < len && count < ASY_SYMBOL_STRINGS;) {
+        size_t one = strnlen(t->scratch + at, len - at);
+        texts[count++] = (asy_text){t->scratch + at, (uint32_t)one};
+        at += one + 1;
+    }
+    symbol_write(t, 0, ASY_SYMBOL_PROCESS, 0, 0, texts, count);
+}

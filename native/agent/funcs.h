@@ -1,0 +1,67 @@
+// funcs.h: small numbers for functions, given at first sight, with their names written to the symbols log before use.
+// Code objects carry theirs in a code-extra slot, so an address that is used again is never mistaken; two compilations of the same source
+// position share one. C callables are known by their definition and its name pointer.
+#ifndef ASY_AGENT_FUNCS_H
+#define ASY_AGENT_FUNCS_H
+
+#include "agent/thread.h"
+
+// First sight of a code object. 0 only if there is no memory at all.
+uint32_t asy_funcs_code_slow(asy_agent_thread *t, PyCodeObject *code);
+
+// Hot: every Python call.
+static inline uint32_t
+asy_funcs_code(asy_agent_thread *t, PyCodeObject *code)
+{
+#if !ASY_CPYTHON_FREETHREADED
+    void *v = asy_cpython_extra_get(code, asy_the_agent.extra_slot);
+
+    if (__builtin_expect(v != NULL, 1)) {
+        return (uint32_t)(uintptr_t)v;
+    }
+#endif
+    return asy_funcs_code_slow(t, code);
+}
+
+// A callable that is not a Python function, as an identity. False: it is a Python function (or a bound one): not for us.
+typedef struct {
+    uint64_t key, name;
+    uint32_t kind; // ASY_NODE_C, CLASS or OBJECT
+} asy_callable;
+
+// Hot: every CALL and C_RETURN event.
+static inline bool
+asy_funcs_is_python(PyObject *callable)
+{
+    if (Py_TYPE(callable) == &PyMethod_Type) {
+        callable = PyMethod_GET_FUNCTION(callable);
+    }
+    return Py_TYPE(callable) == &PyFunction_Type;
+}
+
+asy_callable asy_funcs_identify(PyObject *callable);
+
+uint32_t asy_funcs_callable_slow(asy_agent_thread *t, PyObject *callable, const asy_callable *id);
+
+// Hot: every C call. A load and two compares on a hit.
+static inline uint32_t
+asy_funcs_callable(asy_agent_thread *t, PyObject *callable, uint32_t *kind)
+{
+    asy_callable id = asy_funcs_identify(callable);
+    asy_func_row *row = &t->callables[(id.key >> 4) % ASY_CALLABLE_CACHE];
+
+    *kind = id.kind;
+    if (__builtin_expect(row->key == id.key && row->name == id.name, 1)) {
+        return row->func;
+    }
+    return asy_funcs_callable_slow(t, callable, &id);
+}
+
+// A phase of the process ("start-up"), or a set of labels (key, value, …; sorted by key).
+uint32_t asy_funcs_phase(asy_agent_thread *t, const char *name);
+uint32_t asy_funcs_labels(asy_agent_thread *t, const asy_text *labels, uint32_t count);
+
+// The PROCESS record: executable, working directory, arguments.
+void asy_funcs_process(asy_agent_thread *t);
+
+#endif

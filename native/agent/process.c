@@ -1,0 +1,150 @@
+// process.c: the agent of this process: memory, clock, the arena.
+#include "agent/process.h"
+
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "agent/thread.h"
+
+asy_agent asy_the_agent = {.tool_id = -1, .extra_slot = -1, .lock = PTHREAD_MUTEX_INITIALIZER};
+
+#define TABLE_FIRST 4096u
+#define SUSPEND_SETS 8192u
+
+void *
+asy_agent_alloc(size_t bytes, bool wipe)
+{
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (p == MAP_FAILED) {
+        return NULL;
+    }
+    madvise(p, bytes, MADV_DONTDUMP);
+    if (wipe && madvise(p, bytes, MADV_WIPEONFORK) != 0) {
+        munmap(p, bytes);
+        return NULL;
+    }
+    return p;
+}
+
+void
+asy_agent_release(void *p, size_t bytes)
+{
+    munmap(p, bytes);
+}
+
+static uint64_t
+own_start_time(void)
+{
+    char text[1024];
+    ssize_t n;
+    const char *s;
+    uint64_t v = 0;
+    FILE *f = fopen("/proc/self/stat", "re");
+
+    if (f == NULL) {
+        return 0;
+    }
+    n = (ssize_t)fread(text, 1, sizeof(text) - 1, f);
+    fclose(f);
+    text[n > 0 ? n : 0] = 0;
+    s = strrchr(text, ')'); // field 2 may hold anything; field 22 is the 20th after it
+    for (int field = 0; s != NULL && field < 20; field++) {
+        s = strchr(s + 1, ' ');
+    }
+    for (; s != NULL && s[1] >= '0' && s[1] <= '9'; s++) {
+        v = v * 10 + (uint64_t)(s[1] - '0');
+    }
+    return v;
+}
+
+// How long a tick is, roughly: the gap rule needs no more. Exact scales are made outside, from longer spans.
+static void
+rough_scale(asy_agent *a)
+{
+    asy_clock_pair one = asy_clock_take_pair(a->clock), two;
+
+    a->begin = one;
+    a->ns_q20 = a->tick_q20 = 1u << 20;
+    if (a->clock == ASY_CLOCK_NS) {
+        return;
+    }
+    do {
+        two = asy_clock_take_pair(a->clock);
+    } while (two.ns - one.ns < 100000);
+    a->ns_q20 = ((two.ns - one.ns) << 20) / (two.ticks - one.ticks);
+    a->tick_q20 = ((two.ticks - one.ticks) << 20) / (two.ns - one.ns);
+}
+
+static asy_status
+tables_make(asy_agent *a)
+{
+    asy_func_table *tables[] = {&a->codes, &a->callables, &a->tags};
+
+    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+        if (tables[i]->rows == NULL) {
+            tables[i]->rows = asy_agent_alloc(TABLE_FIRST * sizeof(asy_func_row), false);
+            tables[i]->mask = TABLE_FIRST - 1;
+        }
+        if (tables[i]->rows == NULL) {
+            return ASY_ENOMEM;
+        }
+    }
+    if (a->suspend.rows == NULL) {
+        a->suspend.rows = asy_agent_alloc(SUSPEND_SETS * ASY_SUSPEND_WAYS * sizeof(asy_suspend_row), false);
+        a->suspend.sets = SUSPEND_SETS;
+    }
+    if (a->alive == NULL) {
+        a->alive = asy_agent_alloc(4096, true);
+    }
+    if (a->suspend.rows == NULL || a->alive == NULL) {
+        return ASY_ENOMEM;
+    }
+    *a->alive = 1;
+    return ASY_OK;
+}
+
+asy_status
+asy_agent_open(int fd, uint64_t nonce, uint64_t image)
+{
+    asy_agent *a = &asy_the_agent;
+    asy_status st = tables_make(a);
+
+    if (st != ASY_OK) {
+        return st;
+    }
+    st = asy_arena_attach(&a->arena, fd, nonce);
+    if (st != ASY_OK) {
+        return st;
+    }
+    a->clock = a->arena.head->clock == ASY_CLOCK_COUNTER ? ASY_CLOCK_COUNTER : ASY_CLOCK_NS;
+    st = asy_arena_claim_proc(&a->arena, (uint64_t)getpid(), own_start_time(), image, &a->slot);
+    if (st != ASY_OK) {
+        asy_arena_detach(&a->arena);
+        return st;
+    }
+    a->proc = &a->arena.procs[a->slot];
+    a->gap_ticks = a->arena.head->cpu_gap_ticks;
+    a->node_max = (uint32_t)a->arena.head->node_max;
+    a->c_calls = (a->arena.head->options & ASY_OPT_NO_C_CALLS) == 0;
+    rough_scale(a);
+    a->proc->python_version = asy_cpython_version();
+    a->proc->flags = (ASY_CPYTHON_FREETHREADED ? ASY_PROC_F_FREETHREADED : 0u) | (a->c_calls ? 0u : ASY_PROC_F_NO_C_CALLS) |
+                     (ASY_CPYTHON_MONITORING ? 0u : ASY_PROC_F_SETPROFILE);
+    a->proc->start_ticks = asy_agent_ticks();
+    __atomic_store_n(&a->proc->state, ASY_PROC_LIVE, __ATOMIC_RELEASE);
+    return ASY_OK;
+}
+
+void
+asy_agent_forked(void)
+{
+    asy_agent *a = &asy_the_agent;
+    int seen = 0;
+
+    if (__atomic_compare_exchange_n(&a->fork_seen, &seen, 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+        asy_arena_lose(&a->arena, a->slot, ASY_LOSS_FORKS, 1);
+        __atomic_store_n(&a->measuring, 0, __ATOMIC_RELEASE);
+    }
+}

@@ -1,0 +1,84 @@
+// process.h: what belongs to the measured process: one struct, reached from hot paths and from the module.
+// An asy_agent is made once per process and never moves; measuring can begin and end many times in it.
+// Threading: fields are written while measuring is off, or under `lock`, unless they say atomic.
+#ifndef ASY_AGENT_PROCESS_H
+#define ASY_AGENT_PROCESS_H
+
+#include "cpython/api.h"
+
+#include <pthread.h>
+
+#include "core/arena.h"
+#include "core/clock.h"
+#include "core/suspend.h"
+#include "core/symbols.h"
+#include "core/tree.h"
+
+typedef struct {
+    uint64_t key;  // 0 = empty
+    uint64_t name; // second half of the identity
+    uint32_t func;
+    uint32_t spare;
+} asy_func_row;
+
+typedef struct {
+    asy_func_row *rows; // owned private memory, a power of two
+    uint32_t mask, used;
+} asy_func_table;
+
+typedef struct {
+    asy_arena arena;
+    uint32_t slot;      // of the process table
+    asy_proc *proc;     // that row
+    int measuring;      // atomic; 0 = callbacks do nothing
+    uint64_t epoch;     // atomic; one more each time measuring begins: stacks of before are read anew
+    asy_clock_kind clock;
+    asy_clock_pair begin;
+    uint64_t ns_q20;    // ns per tick × 2^20, rough (for the gap rule)
+    uint64_t tick_q20;  // ticks per ns × 2^20
+    uint64_t gap_ticks;
+    uint32_t node_max;
+    bool c_calls;
+
+    uint64_t *alive;    // a MADV_WIPEONFORK word: 0 in a fork child
+    int fork_seen;      // atomic
+    asy_suspend suspend;
+
+    pthread_mutex_t lock; // function tables; first-sight path only
+    asy_func_table codes, callables, tags; // by content; by definition; by labels
+    Py_ssize_t extra_slot;
+    bool extra_direct;  // the direct read of code-extra slots is proven
+    uint32_t phase_startup, phase_shutdown;
+
+    struct asy_agent_thread *threads; // all that live, under lock
+    pthread_key_t thread_key;
+    bool thread_key_made;
+    uint32_t program_func;   // of the program's first <module>
+    uint64_t program_token;  // atomic; shadow-stack token of it while it runs
+    int program_begun;       // atomic
+    PyObject *name_threading, *name_active, *name_name; // interned str, owned
+    PyObject *monitoring;    // sys.monitoring, owned; NULL without
+    int tool_id;             // -1 = none
+    PyObject *callbacks[16]; // owned, by event
+} asy_agent;
+
+extern asy_agent asy_the_agent; // the one file-level state: hot paths address it directly
+
+// Private memory of ours: page granular, zeroed, counted as resident. wipe: zero again in a fork child.
+void *asy_agent_alloc(size_t bytes, bool wipe);
+void asy_agent_release(void *p, size_t bytes);
+
+static inline uint64_t
+asy_agent_ticks(void)
+{
+    return asy_clock_ticks(asy_the_agent.clock);
+}
+
+// Attach to the arena behind fd, claim a process row, prepare tables and calibrate. The caller switches events on.
+// Errors: as asy_arena_attach and asy_arena_claim_proc.
+asy_status asy_agent_open(int fd, uint64_t nonce, uint64_t image);
+
+// In a fork child, at its first event: count it, measure nothing more. Idempotent.
+void asy_agent_forked(void);
+
+#endif

@@ -1,0 +1,87 @@
+// session.c: the engine is opened once; measuring begins and ends.
+#include "agent/session.h"
+
+#include "agent/backend.h"
+#include "agent/calibrate.h"
+
+static void
+thread_gone(void *t)
+{
+    asy_thread_end(t);
+}
+
+static asy_status
+names_make(asy_agent *a)
+{
+    if (a->name_threading == NULL) {
+        a->name_threading = PyUnicode_InternFromString("threading");
+        a->name_active = PyUnicode_InternFromString("_active");
+        a->name_name = PyUnicode_InternFromString("_name");
+    }
+    if (a->name_threading == NULL || a->name_active == NULL || a->name_name == NULL) {
+        PyErr_Clear();
+        return ASY_ENOMEM;
+    }
+    return ASY_OK;
+}
+
+// A code object to prove the direct read of code-extra slots with.
+static asy_status
+extra_open(asy_agent *a)
+{
+    PyCodeObject *code;
+
+    if (a->extra_slot >= 0) {
+        return ASY_OK;
+    }
+    a->extra_slot = asy_cpython_extra_request();
+    if (a->extra_slot < 0) {
+        return ASY_ELIMIT;
+    }
+    code = PyCode_NewEmpty("", "", 1);
+    a->extra_direct = code != NULL && asy_cpython_extra_check(code, a->extra_slot);
+    Py_XDECREF(code);
+    PyErr_Clear();
+    return a->extra_direct ? ASY_OK : ASY_EVERSION;
+}
+
+asy_status
+asy_session_engine(int fd, uint64_t nonce, uint64_t image)
+{
+    asy_agent *a = &asy_the_agent;
+    asy_status st = names_make(a);
+
+    if (st == ASY_OK) {
+        st = extra_open(a);
+    }
+    if (st == ASY_OK && !a->thread_key_made) {
+        st = pthread_key_create(&a->thread_key, thread_gone) == 0 ? ASY_OK : ASY_ELIMIT;
+        a->thread_key_made = st == ASY_OK;
+    }
+    if (st == ASY_OK) {
+        st = asy_agent_open(fd, nonce, image);
+    }
+    if (st == ASY_OK) {
+        st = asy_backend_open();
+    }
+    if (st == ASY_OK) {
+        asy_calibrate();
+    }
+    return st;
+}
+
+asy_status
+asy_session_measure(bool on)
+{
+    asy_agent *a = &asy_the_agent;
+
+    if (!on) {
+        asy_backend_off();
+        __atomic_store_n(&a->measuring, 0, __ATOMIC_RELEASE);
+        asy_thread_pause_all();
+        return ASY_OK;
+    }
+    __atomic_add_fetch(&a->epoch, 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&a->measuring, 1, __ATOMIC_RELEASE);
+    return asy_backend_on();
+}

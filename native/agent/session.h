@@ -1,0 +1,13 @@
+// session.h: measuring begins and ends. One engine a process, many sessions over it.
+#ifndef ASY_AGENT_SESSION_H
+#define ASY_AGENT_SESSION_H
+
+#include "agent/process.h"
+
+// Open the engine on the arena behind fd (once a process), with its callbacks. Needs the GIL.
+asy_status asy_session_engine(int fd, uint64_t nonce, uint64_t image);
+
+// Events on (a new epoch) or off. Needs the GIL.
+asy_status asy_session_measure(bool on);
+
+#endif

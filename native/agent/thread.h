@@ -1,0 +1,73 @@
+// thread.h: the measured state of one thread.
+// Lies in private MADV_WIPEONFORK memory: in a fork child it reads as zero, and `tree.thread == NULL` sends the first event to the
+// slow path. Made at the first event of a thread, ended by a pthread key.
+#ifndef ASY_AGENT_THREAD_H
+#define ASY_AGENT_THREAD_H
+
+#include "agent/process.h"
+
+#define ASY_CALLABLE_CACHE 256u
+#define ASY_SCRATCH_BYTES 20480u
+
+typedef struct asy_agent_thread {
+    asy_tree tree; // first: hot
+    uint64_t epoch;      // the measurement that the shadow stack belongs to
+    asy_thread *paused;  // tree.thread while measuring is off
+    struct asy_agent_thread *next, **previous; // in asy_the_agent.threads
+    asy_func_row callables[ASY_CALLABLE_CACHE]; // direct-mapped, in front of the process's table
+    uint32_t thread_chunk;
+    uint32_t node_chunks, stack_chunks, sym_chunks;
+    uint32_t name_tries;
+    uint32_t skipped; // events of a thread that has no memory
+    uint8_t *sym_base; // where the next symbol record goes
+    uint32_t sym_used, sym_room, sym_chunk;
+    uint64_t tag_now;  // tags.c: the chain that is in effect on this stack
+    uint32_t owned_count;
+    uint32_t owned[1536]; // chunks to end with the thread
+    char scratch[ASY_SCRATCH_BYTES]; // for names on their way to the log
+} asy_agent_thread;
+
+extern __thread asy_agent_thread *asy_thread_tls __attribute__((tls_model("initial-exec")));
+
+// What the event is, for the frames that are open when a thread is first seen.
+typedef enum { ASY_FIRST_ENTERS, ASY_FIRST_LEAVES, ASY_FIRST_CALLS } asy_first;
+
+// The slow path of every event: a new thread, a fork child, measuring just begun or ended. NULL: do not measure this event.
+asy_agent_thread *asy_thread_slow(asy_first first);
+
+// Hot: every event. One thread-local load and one test.
+static inline asy_agent_thread *
+asy_thread_get(asy_first first)
+{
+    asy_agent_thread *t = asy_thread_tls;
+
+    if (__builtin_expect(t == NULL || t->tree.thread == NULL, 0)) {
+        return asy_thread_slow(first);
+    }
+#if ASY_CPYTHON_FREETHREADED
+    if (t->epoch != __atomic_load_n(&asy_the_agent.epoch, __ATOMIC_ACQUIRE)) {
+        return asy_thread_slow(first);
+    }
+#endif
+    return t;
+}
+
+// Measuring ends: every thread's next event takes the slow path. Without the GIL the epoch does that.
+void asy_thread_pause_all(void);
+
+// Room for a symbol record of `bytes` (8-aligned) in this thread's log; NULL: none (counted).
+void *asy_thread_symbol_room(asy_agent_thread *t, uint32_t bytes);
+// The record written there is whole.
+void asy_thread_symbol_done(asy_agent_thread *t, uint32_t bytes);
+
+// A node was made: a good moment to learn the thread's name.
+void asy_thread_name(asy_agent_thread *t);
+
+// A thread state in private memory alone, for calibration: nothing of it is seen outside. NULL: no memory.
+asy_agent_thread *asy_thread_scratch(void *(*chunk)(void *, uint32_t, uint32_t));
+void asy_thread_scratch_end(asy_agent_thread *t);
+
+// The calling thread measures nothing more in this epoch (its chunks are ended).
+void asy_thread_end(asy_agent_thread *t);
+
+#endif

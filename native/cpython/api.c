@@ -1,0 +1,155 @@
+// api.c: the slow half of api.h.
+// Needs the GIL (or an attached thread state); sets no exception that it does not clear.
+#include "cpython/api.h"
+
+#include <string.h>
+
+static void
+ignore_freed(void *value)
+{
+    (void)value; // slots hold small integers, owned by nobody
+}
+
+Py_ssize_t
+asy_cpython_extra_request(void)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    Py_ssize_t slot = PyUnstable_Eval_RequestCodeExtraIndex(ignore_freed);
+#else
+    Py_ssize_t slot = _PyEval_RequestCodeExtraIndex(ignore_freed);
+#endif
+
+    if (slot < 0) {
+        PyErr_Clear();
+    }
+    return slot;
+}
+
+bool
+asy_cpython_extra_set(PyCodeObject *code, Py_ssize_t slot, void *value)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    int rc = PyUnstable_Code_SetExtra((PyObject *)code, slot, value);
+#else
+    int rc = _PyCode_SetExtra((PyObject *)code, slot, value);
+#endif
+
+    if (rc != 0) {
+        PyErr_Clear();
+    }
+    return rc == 0;
+}
+
+bool
+asy_cpython_extra_check(PyCodeObject *code, Py_ssize_t slot)
+{
+    void *mark = (void *)(uintptr_t)0x5A5A5A51;
+    bool seen;
+
+    if (!asy_cpython_extra_set(code, slot, mark)) {
+        return false;
+    }
+    seen = asy_cpython_extra_get(code, slot) == mark;
+    return asy_cpython_extra_set(code, slot, NULL) && seen && asy_cpython_extra_get(code, slot) == NULL;
+}
+
+PyObject *
+asy_cpython_globals(void)
+{
+    return PyEval_GetGlobals();
+}
+
+PyObject *
+asy_cpython_module(PyObject *name)
+{
+    PyObject *modules = PyImport_GetModuleDict();
+    PyObject *found = NULL;
+
+    if (modules != NULL && PyDict_CheckExact(modules)) {
+        found = PyDict_GetItemWithError(modules, name);
+    }
+    if (found == NULL) {
+        PyErr_Clear();
+    }
+    return found;
+}
+
+PyObject *
+asy_cpython_main_dict(void)
+{
+    PyObject *modules = PyImport_GetModuleDict();
+    PyObject *found = NULL;
+
+    if (modules != NULL && PyDict_CheckExact(modules)) {
+        found = PyDict_GetItemString(modules, "__main__");
+    }
+    return found != NULL && PyModule_Check(found) ? PyModule_GetDict(found) : NULL;
+}
+
+// Bytes of one code point.
+static uint32_t
+utf8_put(Py_UCS4 c, char *out)
+{
+    if (c < 0x80) {
+        out[0] = (char)c;
+        return 1;
+    }
+    if (c < 0x800) {
+        out[0] = (char)(0xC0 | (c >> 6));
+        out[1] = (char)(0x80 | (c & 0x3F));
+        return 2;
+    }
+    if (c < 0x10000) {
+        out[0] = (char)(0xE0 | (c >> 12));
+        out[1] = (char)(0x80 | ((c >> 6) & 0x3F));
+        out[2] = (char)(0x80 | (c & 0x3F));
+        return 3;
+    }
+    out[0] = (char)(0xF0 | (c >> 18));
+    out[1] = (char)(0x80 | ((c >> 12) & 0x3F));
+    out[2] = (char)(0x80 | ((c >> 6) & 0x3F));
+    out[3] = (char)(0x80 | (c & 0x3F));
+    return 4;
+}
+
+uint32_t
+asy_cpython_utf8(PyObject *text, char *out, uint32_t max)
+{
+    uint32_t used = 0;
+    char one[4];
+
+    if (text == NULL || !PyUnicode_Check(text)) {
+        return 0;
+    }
+#if PY_VERSION_HEX < 0x030C0000
+    if (PyUnicode_READY(text) != 0) {
+        PyErr_Clear();
+        return 0;
+    }
+#endif
+    for (Py_ssize_t i = 0; i < PyUnicode_GET_LENGTH(text); i++) {
+        uint32_t n = utf8_put(PyUnicode_READ_CHAR(text, i), one);
+        if (used + n > max) {
+            break;
+        }
+        memcpy(out + used, one, n);
+        used += n;
+    }
+    return used;
+}
+
+bool
+asy_cpython_is_main_interpreter(void)
+{
+    return PyInterpreterState_Get() == PyInterpreterState_Main();
+}
+
+uint64_t
+asy_cpython_version(void)
+{
+#if PY_VERSION_HEX >= 0x030B0000
+    return Py_Version; // of the interpreter that runs, not of the headers
+#else
+    return PY_VERSION_HEX;
+#endif
+}

@@ -1,0 +1,92 @@
+// api.h: what the agent needs from one version of CPython, as facts and small functions. Compiled once for each version.
+// The only header that knows versions; the agent branches on ASY_CPYTHON_* facts.
+#ifndef ASY_CPYTHON_API_H
+#define ASY_CPYTHON_API_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+// sys.monitoring exists (else PyEval_SetProfile is used).
+#define ASY_CPYTHON_MONITORING (PY_VERSION_HEX >= 0x030C0000)
+// PyContext_AddWatcher exists.
+#define ASY_CPYTHON_CONTEXT_WATCHER (PY_VERSION_HEX >= 0x030E0000)
+// Built without the GIL: code-extra slots may race, see funcs.c.
+#ifdef Py_GIL_DISABLED
+#define ASY_CPYTHON_FREETHREADED 1
+#else
+#define ASY_CPYTHON_FREETHREADED 0
+#endif
+
+// What our extension module declares where the version knows it: one interpreter, no GIL needed.
+#if PY_VERSION_HEX >= 0x030D0000
+#define ASY_CPYTHON_MODULE_SLOTS \
+    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED}, {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#elif PY_VERSION_HEX >= 0x030C0000
+#define ASY_CPYTHON_MODULE_SLOTS {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
+#else
+#define ASY_CPYTHON_MODULE_SLOTS
+#endif
+
+// ---- code-extra slots ----
+
+// The head of the block behind PyCodeObject.co_extra (Objects/codeobject.c, alike from 3.6 to 3.15). asy_cpython_extra_check proves it
+// before it is read directly.
+typedef struct {
+    Py_ssize_t size;
+    void *extras[1];
+} asy_cpython_extra;
+
+// A free slot, or -1 with no exception set.
+Py_ssize_t asy_cpython_extra_request(void);
+// True if a direct read shows what the API wrote. Uses any code object; leaves its slot NULL.
+bool asy_cpython_extra_check(PyCodeObject *code, Py_ssize_t slot);
+bool asy_cpython_extra_set(PyCodeObject *code, Py_ssize_t slot, void *value);
+
+// Hot: every call. Two dependent loads and a compare.
+static inline void *
+asy_cpython_extra_get(PyCodeObject *code, Py_ssize_t slot)
+{
+    const asy_cpython_extra *x = code->co_extra;
+
+    return x != NULL && x->size > slot ? x->extras[slot] : NULL;
+}
+
+// ---- frames ----
+
+// Identity of the frame that runs in this thread, the same while a generator is suspended and goes on.
+// Hot for generators: two loads.
+static inline uint64_t
+asy_cpython_frame(void)
+{
+    PyThreadState *ts = PyThreadState_GET();
+
+#if PY_VERSION_HEX >= 0x030D0000
+    return (uint64_t)(uintptr_t)ts->current_frame;
+#else
+    return (uint64_t)(uintptr_t)ts->cframe->current_frame;
+#endif
+}
+
+// Globals of the running frame (borrowed), or NULL.
+PyObject *asy_cpython_globals(void);
+
+// The dict of `__main__` (borrowed), or NULL before it exists. Runs no Python code.
+PyObject *asy_cpython_main_dict(void);
+
+// A module that is already imported (borrowed), or NULL. Runs no Python code.
+PyObject *asy_cpython_module(PyObject *name);
+
+// ---- strings ----
+
+// UTF-8 of a str into `out`, at most `max` bytes, cut at a character; lone surrogates as three bytes. The object is not touched (its UTF-8 cache
+// stays as it was). Not a str: 0 bytes.
+uint32_t asy_cpython_utf8(PyObject *text, char *out, uint32_t max);
+
+// ---- the interpreter ----
+
+bool asy_cpython_is_main_interpreter(void);
+uint64_t asy_cpython_version(void);
+
+#endif
