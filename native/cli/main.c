@@ -1,0 +1,69 @@
+// main.c: the verbs of assay.
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/report_cmd.h"
+#include "cli/run_cmd.h"
+#include "cli/say.h"
+
+static const char help[] =
+    "assay: tells Python developers where time and memory go\n"
+    "\n"
+    "  assay run script.py …        run a program, count and time every call, say what dominates\n"
+    "  assay report [FILE]          look at a recording: --tree, --by cpu, --callers FUNCTION, …\n"
+    "  assay --version\n"
+    "  assay VERB --help            options and examples of a verb\n"
+    "\n"
+    "examples:\n"
+    "  assay run nightly_report.py\n"
+    "  assay run -m pytest tests\n"
+    "  assay report --tree\n";
+
+typedef struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+} verb;
+
+static const verb verbs[] = {{"run", asy_run_cmd}, {"report", asy_report_cmd}};
+
+// A standard descriptor that is closed must not become one of our files; the child still finds it closed.
+static void
+hold_standard_descriptors(void)
+{
+    int fd;
+
+    do {
+        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
+int
+main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "";
+
+    hold_standard_descriptors();
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+        if (strcmp(name, verbs[i].name) == 0) {
+            return verbs[i].run(argc - 1, argv + 1);
+        }
+    }
+    if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
+        puts("assay " ASY_VERSION);
+        return 0;
+    }
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        fputs(help, stdout);
+        return 0;
+    }
+    if (*name == '\0') {
+        fputs(help, stderr);
+        return ASY_EXIT_REFUSED;
+    }
+    return asy_say_refused("there is no %s %s (see assay --help)", *name == '-' ? "option" : "verb", name);
+}

@@ -1,0 +1,304 @@
+// measure.c: make the arena, harvest it, end the recording.
+#include "cli/measure.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "core/arena.h"
+#include "core/clock.h"
+#include "harvest/harvest.h"
+#include "os/os.h"
+#include "preload/session.h"
+
+#define SECOND_NS 1000000000ull
+#define POLL_NS (SECOND_NS / 20)
+#define WRITE_MAX_NS (30 * SECOND_NS)
+#define CPU_GAP_NS 20000u // notes/calls.md: a thread's CPU clock costs 540 ns, so that shorter gaps do not ask it
+#define OTHERS_MAX 64
+#define OLDEST_MINOR 11
+#define NEWEST_MINOR 15
+
+typedef struct {
+    uint64_t pid, start_time;
+    int fd;
+    bool dead;
+} other;
+
+struct asy_measure {
+    asy_arena arena;
+    asy_writer *writer;   // owned
+    asy_harvest *harvest; // owned
+    asy_clock_pair begin;
+    asy_clock_kind clock;
+    uint64_t nonce, next_poll_ns, next_write_ns, write_gap_ns;
+    int arena_fd;
+    bool attached;
+    int other_count;
+    other others[OTHERS_MAX];
+    char unmeasured[160];
+};
+
+// How many ticks CPU_GAP_NS are, roughly: from the time that making the arena took.
+static uint64_t
+gap_ticks(const asy_measure *m, asy_clock_pair now)
+{
+    uint64_t ns = now.ns - m->begin.ns;
+
+    return ns > 0 ? (now.ticks - m->begin.ticks) * CPU_GAP_NS / ns : CPU_GAP_NS;
+}
+
+static asy_status
+arena_make(asy_measure *m, uint64_t bytes)
+{
+    uint64_t least = asy_arena_front_bytes(0) + 4 * ASY_CHUNK_BYTES;
+    uint64_t made = 0;
+    void *base = NULL;
+    asy_status st = asy_os_shared_make(bytes, bytes < least ? bytes : least, &m->arena_fd, &made);
+
+    if (st == ASY_OK) {
+        st = asy_os_random(&m->nonce);
+    }
+    if (st != ASY_OK) {
+        return st;
+    }
+    base = mmap(NULL, sizeof(asy_arena_head), PROT_READ | PROT_WRITE, MAP_SHARED, m->arena_fd, 0);
+    if (base == MAP_FAILED) {
+        return ASY_ENOMEM;
+    }
+    st = asy_arena_format(base, made, m->nonce);
+    munmap(base, sizeof(asy_arena_head));
+    if (st == ASY_OK) {
+        st = asy_arena_attach(&m->arena, m->arena_fd, m->nonce);
+    }
+    if (st == ASY_OK) {
+        m->attached = true;
+        m->arena.head->clock = (uint32_t)m->clock;
+        m->arena.head->node_max = (uint64_t)ASY_NODE_PARTS * ASY_NODE_PART;
+    }
+    return st;
+}
+
+asy_status
+asy_measure_new(uint64_t arena_bytes, int out_fd, const asy_write_session *session, asy_measure **out)
+{
+    asy_measure *m = calloc(1, sizeof *m);
+    asy_status st;
+
+    *out = NULL;
+    if (m == NULL) {
+        return ASY_ENOMEM;
+    }
+    m->arena_fd = -1;
+    m->clock = asy_clock_choose();
+    m->begin = asy_clock_take_pair(m->clock);
+    m->write_gap_ns = SECOND_NS;
+    m->next_write_ns = m->begin.ns + SECOND_NS;
+    st = arena_make(m, arena_bytes);
+    if (st == ASY_OK) {
+        st = asy_writer_new(out_fd, &m->writer);
+    }
+    if (st == ASY_OK) {
+        st = asy_write_session_begin(m->writer, session);
+    }
+    if (st == ASY_OK) {
+        st = asy_harvest_new(&m->arena, m->writer, m->begin, &m->harvest);
+    }
+    if (st != ASY_OK) {
+        asy_measure_free(m);
+        return st;
+    }
+    m->arena.head->cpu_gap_ticks = gap_ticks(m, asy_clock_take_pair(m->clock));
+    *out = m;
+    return ASY_OK;
+}
+
+void
+asy_measure_free(asy_measure *m)
+{
+    if (m == NULL) {
+        return;
+    }
+    asy_harvest_free(m->harvest);
+    asy_writer_free(m->writer);
+    if (m->attached) {
+        asy_arena_detach(&m->arena);
+    }
+    for (int i = 0; i < m->other_count; i++) {
+        if (m->others[i].fd >= 0) {
+            close(m->others[i].fd);
+        }
+    }
+    if (m->arena_fd >= 0) {
+        close(m->arena_fd);
+    }
+    free(m);
+}
+
+void
+asy_measure_session_value(const asy_measure *m, char *text, size_t size)
+{
+    snprintf(text, size, "%ld:%d:%016llx:" ASY_SESSION_TAKE, (long)getpid(), m->arena_fd,
+             (unsigned long long)m->nonce);
+}
+
+void
+asy_measure_poll(asy_measure *m)
+{
+    asy_clock_pair now = asy_clock_take_pair(m->clock);
+    bool write = now.ns >= m->next_write_ns;
+
+    if (now.ns < m->next_poll_ns) {
+        return;
+    }
+    m->next_poll_ns = now.ns + POLL_NS;
+    // A failure sticks in the writer and is told at the end.
+    asy_harvest_poll(m->harvest, now, write);
+    if (write) {
+        m->write_gap_ns = m->write_gap_ns * 2 < WRITE_MAX_NS ? m->write_gap_ns * 2 : WRITE_MAX_NS;
+        m->next_write_ns = now.ns + m->write_gap_ns;
+    }
+}
+
+// ---- processes that are not our child ----
+
+static bool
+is_known(const asy_measure *m, uint64_t pid, uint64_t start_time)
+{
+    for (int i = 0; i < m->other_count; i++) {
+        if (m->others[i].pid == pid && m->others[i].start_time == start_time) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Rows whose process we do not watch yet.
+static void
+others_find(asy_measure *m, uint64_t child)
+{
+    for (uint32_t i = 0; i < ASY_PROC_MAX && m->other_count < OTHERS_MAX; i++) {
+        const asy_proc *row = &m->arena.procs[i];
+        uint64_t state = __atomic_load_n(&row->state, __ATOMIC_ACQUIRE);
+        uint64_t pid = row->pid, start_time = row->start_time;
+
+        if (state == ASY_PROC_LIVE && pid != child && !is_known(m, pid, start_time)) {
+            m->others[m->other_count++] = (other){pid, start_time, asy_os_process_watch(pid), false};
+        }
+    }
+}
+
+static bool
+has_ended(const other *o)
+{
+    struct pollfd p = {.fd = o->fd, .events = POLLIN};
+
+    return o->fd >= 0 ? poll(&p, 1, 0) == 1 : asy_os_process_start(o->pid) != o->start_time;
+}
+
+static void
+others_bury(asy_measure *m)
+{
+    for (int i = 0; i < m->other_count; i++) {
+        other *o = &m->others[i];
+
+        if (!o->dead && has_ended(o)) {
+            o->dead = true;
+            asy_harvest_process_died(m->harvest, o->pid, asy_clock_ticks(m->clock), 0, 0);
+        }
+    }
+}
+
+int
+asy_measure_others(asy_measure *m, uint64_t child, int *fds, int room)
+{
+    int n = 0;
+
+    others_bury(m);
+    others_find(m, child);
+    for (int i = 0; i < m->other_count && n < room; i++) {
+        if (!m->others[i].dead && m->others[i].fd >= 0) {
+            fds[n++] = m->others[i].fd;
+        }
+    }
+    return n;
+}
+
+void
+asy_measure_child_died(asy_measure *m, uint64_t pid, int exited, int status)
+{
+    asy_harvest_process_died(m->harvest, pid, asy_clock_ticks(m->clock), exited, status);
+}
+
+// ---- the end ----
+
+static bool
+is_supported(unsigned major, unsigned minor)
+{
+    return major == 3 && minor >= OLDEST_MINOR && minor <= NEWEST_MINOR;
+}
+
+static void
+explain(asy_measure *m, const asy_arena_head *head, bool measured)
+{
+    uint64_t refused = __atomic_load_n(&head->refused, __ATOMIC_ACQUIRE);
+    unsigned major = (unsigned)(head->refused_version >> 24) & 255;
+    unsigned minor = (unsigned)(head->refused_version >> 16) & 255;
+    uint64_t why = head->refused_why & 255;
+    size_t size = sizeof m->unmeasured;
+
+    if (refused == 0) {
+        snprintf(m->unmeasured, size, "%s", measured ? "" : "no CPython 3.11 to 3.15 was started: ran unprofiled");
+    } else if (why == ASY_REFUSED_START) {
+        snprintf(m->unmeasured, size, "the agent could not begin (%s): ran unprofiled",
+                 asy_status_text((asy_status)((head->refused_why >> 8) & 255)));
+    } else if (is_supported(major, minor)) {
+        snprintf(m->unmeasured, size, "this assay was not built for Python %u.%u: ran unprofiled", major, minor);
+    } else {
+        snprintf(m->unmeasured, size, "Python %u.%u is not supported (3.%d to 3.%d are): ran unprofiled", major,
+                 minor, OLDEST_MINOR, NEWEST_MINOR);
+    }
+}
+
+static void
+write_losses(asy_measure *m, const asy_arena_head *head)
+{
+    uint64_t losses[ASY_LOSS_COUNT];
+
+    for (int i = 0; i < ASY_LOSS_COUNT; i++) {
+        losses[i] = __atomic_load_n(&head->losses[i], __ATOMIC_RELAXED);
+    }
+    asy_write_losses(m->writer, losses);
+}
+
+asy_status
+asy_measure_finish(asy_measure *m, bool *measured)
+{
+    asy_arena_head *head = m->arena.head;
+    asy_clock_pair now;
+    asy_status st;
+
+    __atomic_store_n(&head->stop, 1, __ATOMIC_RELEASE); // what outlives us measures for nobody
+    now = asy_clock_take_pair(m->clock);
+    others_bury(m);
+    st = asy_harvest_finish(m->harvest, now);
+    *measured = asy_harvest_count(m->harvest).processes_seen > 0;
+    explain(m, head, *measured);
+    if (m->unmeasured[0] != '\0') {
+        asy_write_note(m->writer, m->unmeasured);
+    }
+    write_losses(m, head);
+    if (st == ASY_OK) {
+        st = asy_write_session_end(m->writer, now.ns - m->begin.ns);
+    }
+    return st == ASY_OK ? asy_writer_status(m->writer) : st;
+}
+
+const char *
+asy_measure_unmeasured(const asy_measure *m)
+{
+    return m->unmeasured;
+}

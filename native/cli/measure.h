@@ -1,0 +1,38 @@
+// measure.h: one measured session of `assay run`: its memory, its harvest, its recording.
+// Not thread-safe. What fails after the start is kept for the end: the program runs on.
+#ifndef ASY_CLI_MEASURE_H
+#define ASY_CLI_MEASURE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/status.h"
+#include "record/writer.h"
+
+typedef struct asy_measure asy_measure;
+
+// Make the memory and begin the recording in `out_fd` (borrowed until asy_measure_free).
+// Errors: ASY_ENOMEM, ASY_ENOSPC, ASY_EIO.
+asy_status asy_measure_new(uint64_t arena_bytes, int out_fd, const asy_write_session *session, asy_measure **out);
+void asy_measure_free(asy_measure *m);
+
+// Value of the session's variable for the child.
+void asy_measure_session_value(const asy_measure *m, char *text, size_t size);
+
+// Harvest, unless that was a moment ago; write a checkpoint when one is due (after 1, 2, 4, … s, then every 30 s).
+void asy_measure_poll(asy_measure *m);
+
+// Descriptors that become readable when a measured process other than `child` ends: at most `room`.
+int asy_measure_others(asy_measure *m, uint64_t child, int *fds, int room);
+
+// The child has ended just now. exited, status: as in asy_profile_process.
+void asy_measure_child_died(asy_measure *m, uint64_t pid, int exited, int status);
+
+// Take what is left, say what was not measured, write the end. *measured: at least one process was.
+// Errors: of the recording; what was written before stays readable.
+asy_status asy_measure_finish(asy_measure *m, bool *measured);
+
+// What ran unprofiled and why, a sentence: borrowed from `m`, valid after asy_measure_finish. "": nothing did.
+const char *asy_measure_unmeasured(const asy_measure *m);
+
+#endif

@@ -1,0 +1,327 @@
+// run_cmd.c: `assay run`: check everything, start the program, stand by, tell.
+#include "cli/run_cmd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/child.h"
+#include "cli/measure.h"
+#include "cli/places.h"
+#include "cli/run_options.h"
+#include "cli/say.h"
+#include "cli/watch.h"
+#include "os/os.h"
+#include "record/profile.h"
+#include "report/summary.h"
+
+static const char help[] =
+    "assay run: run a Python program and say where its time goes\n"
+    "\n"
+    "  assay run [options] [python options] script.py [arguments]\n"
+    "  assay run [options] [python options] -m module [arguments]\n"
+    "  assay run [options] [python options] -c code [arguments]\n"
+    "  assay run [options] -- command [arguments]\n"
+    "\n"
+    "options, before Python's own:\n"
+    "  --calls        count and time every call (the default)\n"
+    "  -o FILE        write the recording there; otherwise to NAME.assay here, the one before kept as NAME.old.assay\n"
+    "  --python P     the interpreter; otherwise python3 beside assay, then of the virtual environment, then on PATH\n"
+    "  -q, --quiet    no summary at the end\n"
+    "  -h, --help     this\n"
+    "\n"
+    "examples:\n"
+    "  assay run nightly_report.py --day monday\n"
+    "  assay run -o before.assay -m pytest -x tests\n"
+    "  assay run -X dev -W error worker.py\n"
+    "  assay run -- gunicorn app:server\n";
+
+typedef struct {
+    asy_run_options options;
+    char library[ASY_PATH_ROOM];
+    char program[ASY_PATH_ROOM];
+    char recording[ASY_PATH_ROOM], old_recording[ASY_PATH_ROOM];
+    char directory[ASY_PATH_ROOM];
+    char script[2 * ASY_PATH_ROOM + 2]; // absolute; "" where it is none
+    char *command;          // owned: the arguments given to assay, for people
+    char **argv;            // owned: of the child
+    int out_fd;
+    bool rotated;
+} run;
+
+// ---- before the start ----
+
+static int
+check_script(run *r)
+{
+    const char *target = r->options.target;
+
+    if (r->options.kind != ASY_RUN_SCRIPT) {
+        return 0;
+    }
+    if (access(target, R_OK) != 0) {
+        return errno == ENOENT || errno == ENOTDIR ? asy_say_refused("there is no script %s", target)
+                                                   : asy_say_refused("cannot read %s: %s", target, strerror(errno));
+    }
+    snprintf(r->script, sizeof r->script, "%s%s%s", *target == '/' ? "" : r->directory, *target == '/' ? "" : "/",
+             target);
+    return 0;
+}
+
+static size_t
+quoted(const char *argument, FILE *out)
+{
+    if (*argument != '\0' && strpbrk(argument, " \t\n'\"\\$&|;<>()*?[]{}#~`!") == NULL) {
+        return (size_t)fputs(argument, out);
+    }
+    fputc('\'', out);
+    for (const char *p = argument; *p != '\0'; p++) {
+        if (*p == '\'') {
+            fputs("'\\''", out);
+        } else {
+            fputc(*p, out);
+        }
+    }
+    return (size_t)fputc('\'', out);
+}
+
+// "assay run -o x script.py 'two words'". NULL: no memory.
+static char *
+join(int argc, char **argv)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+
+    if (out == NULL) {
+        return NULL;
+    }
+    fputs("assay", out);
+    for (int i = 0; i < argc; i++) {
+        fputc(' ', out);
+        quoted(argv[i], out);
+    }
+    fclose(out);
+    return text;
+}
+
+// The child's arguments: the command's own, or the interpreter before Python's.
+static char **
+make_argv(run *r)
+{
+    bool command = r->options.kind == ASY_RUN_COMMAND;
+    char **argv;
+    size_t n = 0;
+
+    while (r->options.arguments[n] != NULL) {
+        n++;
+    }
+    argv = calloc(n + 2, sizeof *argv);
+    if (argv != NULL) {
+        argv[0] = r->program;
+        memcpy(argv + !command, r->options.arguments, n * sizeof *argv);
+    }
+    return argv;
+}
+
+static int
+plan(run *r, int argc, char **argv)
+{
+    int rc;
+
+    if (getcwd(r->directory, sizeof r->directory) == NULL) {
+        strcpy(r->directory, ".");
+    }
+    rc = check_script(r);
+    if (rc == 0) {
+        rc = r->options.kind == ASY_RUN_COMMAND ? asy_places_command(r->options.target, r->program)
+                                                : asy_places_python(r->options.python, r->program);
+    }
+    if (rc == 0) {
+        rc = asy_places_preload(r->library);
+    }
+    if (rc == 0) {
+        rc = asy_places_recording(&r->options, r->recording, r->old_recording);
+    }
+    if (rc == 0) {
+        r->command = join(argc, argv);
+        r->argv = make_argv(r);
+        rc = r->command == NULL || r->argv == NULL ? asy_say_refused("no memory") : 0;
+    }
+    return rc;
+}
+
+// ---- the recording's file ----
+
+static void
+file_put_back(run *r)
+{
+    struct stat st;
+
+    if (r->out_fd >= 0 && fstat(r->out_fd, &st) == 0 && S_ISREG(st.st_mode)) {
+        unlink(r->recording);
+    }
+    if (r->rotated) {
+        rename(r->old_recording, r->recording);
+    }
+}
+
+// Rotate and create. The file is written in place, block by block, so that a killed assay leaves what it has.
+static int
+file_open(run *r)
+{
+    int why = 0;
+
+    r->out_fd = -1;
+    if (r->old_recording[0] != '\0') {
+        r->rotated = rename(r->recording, r->old_recording) == 0;
+        why = r->rotated || errno == ENOENT ? 0 : errno;
+    }
+    if (why == 0) {
+        r->out_fd = open(r->recording, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+        why = r->out_fd < 0 ? errno : 0;
+    }
+    if (why != 0) {
+        file_put_back(r);
+        return asy_say_refused("cannot write the recording %s: %s", r->recording, strerror(why));
+    }
+    return 0;
+}
+
+// ---- after the end ----
+
+static bool
+wants_color(void)
+{
+    const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
+
+    return (no == NULL || *no == '\0') && term != NULL && strcmp(term, "dumb") != 0;
+}
+
+static void
+tell_summary(const run *r)
+{
+    int width = asy_os_terminal_width(STDERR_FILENO);
+    const char *problem = NULL;
+    asy_profile *profile = NULL;
+    asy_status st = asy_profile_load_file(r->recording, &profile, &problem);
+
+    if (st == ASY_OK) {
+        st = asy_summary_print(profile, r->recording, STDERR_FILENO, width, width > 0 && wants_color());
+    }
+    if (st != ASY_OK) {
+        asy_say("there is no summary: %s: %s", r->recording, problem != NULL ? problem : asy_status_text(st));
+    }
+    asy_profile_free(profile);
+}
+
+static void
+tell(const run *r, asy_measure *m)
+{
+    bool measured = false;
+    asy_status st = asy_measure_finish(m, &measured);
+
+    if (st != ASY_OK) {
+        asy_say("the recording %s is not complete: %s", r->recording, asy_status_text(st));
+    }
+    if (*asy_measure_unmeasured(m) != '\0') {
+        asy_say("%s: %s", r->options.kind == ASY_RUN_COMMAND ? r->options.target : r->program,
+                asy_measure_unmeasured(m));
+    }
+    if (measured && !r->options.quiet) {
+        tell_summary(r);
+    }
+}
+
+// ---- in between ----
+
+static int
+start_failed(const run *r, int why)
+{
+    asy_say("cannot run %s: %s", r->program, strerror(why));
+    return why == ENOENT ? 127 : 126;
+}
+
+static int
+session_new(run *r, asy_measure **m)
+{
+    struct timespec now;
+    asy_write_session session = {.command = r->command, .directory = r->directory, .script = r->script,
+                                 .assay_version = ASY_VERSION};
+    asy_status st;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    session.start_unix_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    st = asy_measure_new(r->options.arena_bytes, r->out_fd, &session, m);
+    return st == ASY_OK ? 0 : asy_say_refused("cannot begin to measure: %s", asy_status_text(st));
+}
+
+// 0 and the running child, or the exit status after a sentence.
+static int
+start(run *r, const asy_child_given *given, const asy_measure *m, pid_t *child)
+{
+    char session[96];
+    char **env;
+    int why;
+
+    asy_measure_session_value(m, session, sizeof session);
+    env = asy_child_environ(environ, r->library, session);
+    if (env == NULL) {
+        return asy_say_refused("no memory");
+    }
+    why = asy_child_start(given, r->program, r->argv, env, child);
+    free(env); // its strings live as long as we do
+    return why != 0 ? start_failed(r, why) : 0;
+}
+
+static int
+go(run *r)
+{
+    asy_child_given given;
+    asy_measure *m = NULL;
+    asy_watch_end end;
+    int signal_fd, rc;
+    pid_t child = 0;
+
+    asy_child_prepare(&given, &signal_fd);
+    rc = session_new(r, &m);
+    if (rc == 0) {
+        rc = start(r, &given, m, &child);
+    }
+    if (rc != 0) {
+        asy_measure_free(m);
+        return rc;
+    }
+    end = asy_watch_child(child, signal_fd, m);
+    tell(r, m);
+    asy_watch_repeat(end); // the kernel frees faster than we could
+}
+
+int
+asy_run_cmd(int argc, char **argv)
+{
+    run *r = calloc(1, sizeof *r);
+    int rc = r != NULL ? asy_run_options_parse(argc, argv, &r->options) : asy_say_refused("no memory");
+
+    if (rc == 0 && r->options.help) {
+        fputs(help, stdout);
+    } else if (rc == 0) {
+        rc = plan(r, argc, argv);
+        rc = rc == 0 ? file_open(r) : rc;
+        if (rc == 0) {
+            rc = go(r); // returns only if nothing was started
+            file_put_back(r);
+        }
+    }
+    if (r != NULL) {
+        free(r->command);
+        free(r->argv);
+    }
+    free(r);
+    return rc;
+}

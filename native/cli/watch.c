@@ -1,0 +1,143 @@
+// watch.c: the loop beside the child.
+// The signals of a terminal come to the whole process group and so to the child as well: they are not handed on. What somebody
+// sent to our pid is. The child's stops are repeated by ourselves, so that a shell sees one job.
+#include "cli/watch.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "os/os.h"
+
+#define HARVEST_MS 80
+#define WATCHED_MAX 64
+
+static void
+unblock_default(int signal_number, sigset_t *old)
+{
+    struct sigaction standard = {.sa_handler = SIG_DFL};
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, signal_number);
+    sigaction(signal_number, &standard, NULL);
+    sigprocmask(SIG_UNBLOCK, &set, old);
+}
+
+// Stop as the child did. Where the kernel ignores that (nobody could continue us), go on.
+static void
+stop_like(int signal_number)
+{
+    struct sigaction given;
+    sigset_t old;
+
+    sigaction(signal_number, NULL, &given);
+    unblock_default(signal_number, &old);
+    raise(signal_number);
+    sigprocmask(SIG_SETMASK, &old, NULL);
+    sigaction(signal_number, &given, NULL);
+}
+
+// A shell continues the whole group; who continued us alone meant the child.
+static void
+continue_child(pid_t child)
+{
+    struct timespec moment = {0, 1000000};
+
+    if (asy_os_process_stopped((uint64_t)child)) {
+        nanosleep(&moment, NULL); // the group's signal may still be on its way
+        if (asy_os_process_stopped((uint64_t)child)) {
+            kill(child, SIGCONT);
+        }
+    }
+}
+
+static void
+take_signal(const struct signalfd_siginfo *info, pid_t child)
+{
+    int signal_number = (int)info->ssi_signo;
+
+    if (signal_number == SIGCONT) {
+        continue_child(child);
+    } else if (signal_number != SIGCHLD && info->ssi_code <= 0 && info->ssi_pid != (uint32_t)child) {
+        kill(child, signal_number); // its zombie is ours until we have asked for it: never another process
+    }
+}
+
+static void
+take_signals(int signal_fd, pid_t child)
+{
+    struct signalfd_siginfo info;
+
+    while (read(signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
+        take_signal(&info, child);
+    }
+}
+
+// True when the child has ended. Its stops are followed here.
+static bool
+look_at_child(pid_t child, asy_watch_end *end)
+{
+    siginfo_t info = {.si_pid = 0};
+
+    if (waitid(P_PID, (id_t)child, &info, WEXITED | WSTOPPED | WNOHANG) != 0) {
+        *end = (asy_watch_end){0, 0};
+        return errno != EINTR;
+    }
+    if (info.si_pid == 0) {
+        return false;
+    }
+    if (info.si_code == CLD_STOPPED) {
+        stop_like(info.si_status);
+        return false;
+    }
+    *end = (asy_watch_end){info.si_code == CLD_EXITED ? 1 : 2, info.si_status};
+    return true;
+}
+
+asy_watch_end
+asy_watch_child(pid_t child, int signal_fd, asy_measure *m)
+{
+    struct pollfd fds[WATCHED_MAX + 1];
+    int others[WATCHED_MAX];
+    asy_watch_end end = {0, 0};
+
+    while (!look_at_child(child, &end)) {
+        int n = asy_measure_others(m, (uint64_t)child, others, WATCHED_MAX);
+
+        fds[0] = (struct pollfd){.fd = signal_fd, .events = POLLIN};
+        for (int i = 0; i < n; i++) {
+            fds[i + 1] = (struct pollfd){.fd = others[i], .events = POLLIN};
+        }
+        // Without a signal descriptor the clock alone wakes us.
+        if (poll(fds, (nfds_t)n + 1, HARVEST_MS) > 0) {
+            take_signals(signal_fd, child);
+        }
+        asy_measure_poll(m);
+    }
+    asy_measure_child_died(m, (uint64_t)child, end.exited, end.status);
+    return end;
+}
+
+void
+asy_watch_repeat(asy_watch_end end)
+{
+    struct rlimit none = {0, 0};
+    sigset_t old;
+
+    if (end.exited == 2) {
+        setrlimit(RLIMIT_CORE, &none); // the child has left its own, if any
+        if (end.status != SIGKILL && end.status != SIGSTOP) {
+            unblock_default(end.status, &old);
+        }
+        raise(end.status);
+        exit(128 + end.status); // a signal that does not kill us
+    }
+    exit(end.status);
+}
