@@ -176,6 +176,21 @@ is_known(const asy_measure *m, uint64_t pid, uint64_t start_time)
     return false;
 }
 
+static void
+others_drop_dead(asy_measure *m)
+{
+    int kept = 0;
+
+    for (int i = 0; i < m->other_count; i++) {
+        if (!m->others[i].dead) {
+            m->others[kept++] = m->others[i];
+        } else if (m->others[i].fd >= 0) {
+            close(m->others[i].fd);
+        }
+    }
+    m->other_count = kept;
+}
+
 // Rows whose process we do not watch yet.
 static void
 others_find(asy_measure *m, uint64_t child)
@@ -205,11 +220,12 @@ others_bury(asy_measure *m)
     for (int i = 0; i < m->other_count; i++) {
         other *o = &m->others[i];
 
-        if (!o->dead && has_ended(o)) {
+        if (has_ended(o)) {
             o->dead = true;
             asy_harvest_process_died(m->harvest, o->pid, asy_clock_ticks(m->clock), 0, 0);
         }
     }
+    others_drop_dead(m);
 }
 
 int
@@ -220,7 +236,7 @@ asy_measure_others(asy_measure *m, uint64_t child, int *fds, int room)
     others_bury(m);
     others_find(m, child);
     for (int i = 0; i < m->other_count && n < room; i++) {
-        if (!m->others[i].dead && m->others[i].fd >= 0) {
+        if (m->others[i].fd >= 0) {
             fds[n++] = m->others[i].fd;
         }
     }
@@ -283,6 +299,7 @@ asy_measure_finish(asy_measure *m, bool *measured)
 
     __atomic_store_n(&head->stop, 1, __ATOMIC_RELEASE); // what outlives us measures for nobody
     now = asy_clock_take_pair(m->clock);
+    others_find(m, 0); // also those that lived too short for the loop to see them
     others_bury(m);
     st = asy_harvest_finish(m->harvest, now);
     *measured = asy_harvest_count(m->harvest).processes_seen > 0;
