@@ -139,7 +139,8 @@ replay_new(const replay_world *world)
         return NULL;
     }
     memset(r->thread_chunk, 0xA5, ASY_CHUNK_BYTES);
-    if (asy_tree_begin(&r->tree, r->thread_chunk, &store, r->world.gap, r->world.node_max, r->now) != ASY_OK) {
+    if (asy_tree_begin(&r->tree, r->thread_chunk, &store, r->world.gap, r->world.node_max, r->now) !=
+        ASY_OK) {
         replay_free(r);
         return NULL;
     }

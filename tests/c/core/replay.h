@@ -24,7 +24,8 @@
 #include "core/suspend.h"
 #include "core/tree.h"
 
-#define REPLAY_NAMES_MAX 512u
+#define REPLAY_NAMES_MAX 1024u
+#define REPLAY_WORD_BYTES 128u
 #define REPLAY_CHUNKS_MAX 2048u
 
 typedef enum {
@@ -57,7 +58,7 @@ typedef struct {
 
 // Names of functions: the index is the function's id.
 typedef struct {
-    char name[REPLAY_NAMES_MAX][48];
+    char name[REPLAY_NAMES_MAX][96];
     uint32_t kind[REPLAY_NAMES_MAX]; // asy_node_kind
     uint32_t count;
 } replay_names;
@@ -69,15 +70,15 @@ bool replay_parse(const char **at, replay_names *names, replay_event *event, con
 
 // What can be set about the world that a tree lives in. Zero means the value in brackets.
 typedef struct {
-    uint32_t node_max;      // [1,000,000]
-    uint64_t gap;           // ticks [1,000,000,000]
-    uint64_t read_ticks;    // what a reading of the CPU clock takes [0]
-    uint64_t ticks_per_ns;  // [1]
-    uint32_t chunks_max;    // chunks that can be had after the first [all]; UINT32_MAX = none
-    uint32_t fail_alloc;    // this allocation of private memory fails, from 1 [none]
-    bool fail_after;        // and all after it
-    uint32_t suspend_sets;  // [64]
-    uint64_t start;         // ticks when it begins [0]
+    uint32_t node_max;     // [1,000,000]
+    uint64_t gap;          // ticks [1,000,000,000]
+    uint64_t read_ticks;   // what a reading of the CPU clock takes [0]
+    uint64_t ticks_per_ns; // [1]
+    uint32_t chunks_max;   // chunks that can be had after the first [all]; UINT32_MAX = none
+    uint32_t fail_alloc;   // this allocation of private memory fails, from 1 [none]
+    bool fail_after;       // and all after it
+    uint32_t suspend_sets; // [64]
+    uint64_t start;        // ticks when it begins [0]
 } replay_world;
 
 typedef struct {
@@ -88,13 +89,13 @@ typedef struct {
     uint8_t *thread_chunk;
     void *chunks[REPLAY_CHUNKS_MAX];
     uint32_t chunk_count;
-    uint32_t allocs;  // asked for so far
-    int64_t live;     // private bytes not given back
-    uint64_t now;     // ticks; the clock
-    uint64_t cpu;     // ticks; the thread's CPU clock
-    uint64_t started; // ticks
+    uint32_t allocs;      // asked for so far
+    int64_t live;         // private bytes not given back
+    uint64_t now;         // ticks; the clock
+    uint64_t cpu;         // ticks; the thread's CPU clock
+    uint64_t started;     // ticks
     uint64_t ran, waited; // truth, whole ticks of the events so far
-    uint64_t entered; // events that begin a call
+    uint64_t entered;     // events that begin a call
     uint64_t losses[ASY_LOSS_COUNT];
 } replay;
 

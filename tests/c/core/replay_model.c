@@ -17,7 +17,8 @@ struct model_node {
 };
 
 typedef struct {
-    uint32_t what; // ASY_NODE_PY: ended by `func`; ASY_NODE_C: by a call of `func`'s that ends; ASY_NODE_TAG: by `id`
+    uint32_t
+        what; // ASY_NODE_PY: ended by `func`; ASY_NODE_C: by a call of `func`'s that ends; ASY_NODE_TAG: by `id`
     uint32_t func;
     uint64_t id;
     model_node *node;
@@ -183,8 +184,7 @@ yield(replay_model *m, const replay_event *e)
     for (uint32_t i = first; i < s->depth; i++) {
         if (p->tag_count < ASY_SUSPEND_TAGS) {
             p->tag[p->tag_count++] = s->frame[i];
-        }
-        else {
+        } else {
             m->losses[ASY_LOSS_TAGS]++;
         }
     }

@@ -5,15 +5,19 @@
 #include <string.h>
 
 static const char *const words[EV_KINDS] = {
-    "START",  "RESUME",  "YIELD",  "RETURN", "UNWIND",  "THROW", "CALL", "C_RETURN", "C_RAISE",
-    "TAG_IN", "TAG_OUT", "SWITCH", "FORGET", "INHERIT", "REBASE",
+    "START",   "RESUME", "YIELD",   "RETURN", "UNWIND", "THROW",   "CALL",   "C_RETURN",
+    "C_RAISE", "TAG_IN", "TAG_OUT", "SWITCH", "FORGET", "INHERIT", "REBASE",
 };
 
 static const char *const loss_words[ASY_LOSS_COUNT] = {
-    [ASY_LOSS_CHUNKS] = "chunks",       [ASY_LOSS_EVENTS] = "events",
-    [ASY_LOSS_FOLDS] = "folds",         [ASY_LOSS_DEPTH] = "depth",
-    [ASY_LOSS_RESYNCS] = "resyncs",     [ASY_LOSS_UNMATCHED] = "unmatched",
-    [ASY_LOSS_SUSPENSIONS] = "suspensions", [ASY_LOSS_CONTEXTS] = "contexts",
+    [ASY_LOSS_CHUNKS] = "chunks",
+    [ASY_LOSS_EVENTS] = "events",
+    [ASY_LOSS_FOLDS] = "folds",
+    [ASY_LOSS_DEPTH] = "depth",
+    [ASY_LOSS_RESYNCS] = "resyncs",
+    [ASY_LOSS_UNMATCHED] = "unmatched",
+    [ASY_LOSS_SUSPENSIONS] = "suspensions",
+    [ASY_LOSS_CONTEXTS] = "contexts",
     [ASY_LOSS_TAGS] = "tags",
 };
 
@@ -49,7 +53,7 @@ replay_name(replay_names *names, const char *text, uint32_t kind)
 
 // The next word of a line into `word`; false at its end.
 static bool
-word_next(const char **at, char word[64])
+word_next(const char **at, char word[REPLAY_WORD_BYTES])
 {
     size_t n = 0;
 
@@ -58,7 +62,7 @@ word_next(const char **at, char word[64])
         *at += strcspn(*at, "\n");
     }
     while (**at != '\0' && strchr(" \t\n", **at) == NULL) {
-        if (n < 63) {
+        if (n < REPLAY_WORD_BYTES - 1) {
             word[n++] = **at;
         }
         (*at)++;
@@ -95,7 +99,7 @@ kind_find(const char *word)
 static bool
 operands_read(const char **at, replay_names *names, replay_event *e)
 {
-    char word[64];
+    char word[REPLAY_WORD_BYTES];
     uint32_t kind = ASY_NODE_PY;
 
     if (!word_next(at, word)) {
@@ -140,7 +144,7 @@ bool
 replay_parse(const char **at, replay_names *names, replay_event *e, const char **problem)
 {
     const char *line;
-    char word[64];
+    char word[REPLAY_WORD_BYTES];
     bool timed = false;
     uint32_t kind;
 
