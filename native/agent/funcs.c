@@ -313,8 +313,9 @@ callable_names(asy_agent_thread *t, uint32_t *used, PyObject *callable, asy_text
     }
 }
 
-uint32_t
-asy_funcs_callable_slow(asy_agent_thread *t, PyObject *callable, const asy_callable *id)
+// First sight in this thread: the process's table, and a symbol if nobody has seen it.
+static uint32_t
+callable_learn(asy_agent_thread *t, PyObject *callable, const asy_callable *id)
 {
     asy_agent *a = &asy_the_agent;
     asy_text texts[3] = {{"", 0}, {"", 0}, {"", 0}};
@@ -329,11 +330,21 @@ asy_funcs_callable_slow(asy_agent_thread *t, PyObject *callable, const asy_calla
         symbol_write(t, func, id->kind, 0, 0, texts, 3);
     }
     pthread_mutex_unlock(&a->lock);
-    if (func != 0) {
-        t->callables[(id->key >> 4) % ASY_CALLABLE_CACHE] = (asy_func_row){id->key, id->name, func, 0};
-    }
     overhead_end(t);
     return func;
+}
+
+uint32_t
+asy_funcs_callable_slow(asy_agent_thread *t, PyObject *callable, uint32_t *kind)
+{
+    asy_callable id = asy_funcs_identify(callable);
+    asy_func_row *row = &t->callables[(id.key >> 4) % ASY_CALLABLE_CACHE];
+
+    *kind = id.kind;
+    if (row->key != id.key || row->name != id.name) {
+        *row = (asy_func_row){id.key, id.name, callable_learn(t, callable, &id), 0};
+    }
+    return row->func;
 }
 
 // ---- phases, labels, the process ----

@@ -140,21 +140,33 @@ on_call(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
     Py_RETURN_NONE;
 }
 
-// Hot: every return from C.
+// The end of something that is not the C call on top. A Python function may show one too, where it could not be inlined: no call of
+// ours began there.
+static void
+c_end_odd(asy_agent_thread *t, uint64_t token, PyObject *callable, uint64_t now)
+{
+    if (!asy_funcs_is_python(callable)) {
+        asy_tree_leave(&t->tree, token, now);
+    }
+}
+
+// Hot: every return from C. Only an open C call of this very frame can be on top with its token.
 static PyObject *
 on_c_return(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
 {
     uint64_t now = asy_agent_ticks();
-    asy_agent_thread *t;
+    asy_agent_thread *t = asy_thread_tls;
+    uint64_t token = token_of_c(args[0]);
 
     (void)self, (void)nargs, (void)names;
-    if (asy_funcs_is_python(args[2])) {
+    if (t == NULL || t->tree.thread == NULL) {
         Py_RETURN_NONE;
     }
-    t = asy_thread_tls;
-    if (t != NULL && t->tree.thread != NULL) {
-        asy_tree_leave(&t->tree, token_of_c(args[0]), now);
+    if (__builtin_expect(asy_tree_frame(&t->tree, t->tree.thread->depth - 1)->token != token, 0)) {
+        c_end_odd(t, token, args[2], now);
+        Py_RETURN_NONE;
     }
+    asy_tree_leave(&t->tree, token, now);
     Py_RETURN_NONE;
 }
 

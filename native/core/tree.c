@@ -86,6 +86,7 @@ asy_tree_begin(asy_tree *t, void *chunk, const asy_tree_store *store, uint64_t g
     th->cpu_read_ns = store->cpu_ns(store->ctx);
     th->start_cpu_ns = th->cpu_read_ns;
     t->thread = th;
+    asy_tree_settle(t);
     return ASY_OK;
 }
 
@@ -282,6 +283,7 @@ asy_tree_push_slow(asy_tree *t, uint64_t token, uint32_t node, uint32_t kind)
     }
     *asy_tree_frame(t, d) = (asy_frame){token, node, kind};
     __atomic_store_n(&th->depth, d + 1, __ATOMIC_RELEASE);
+    asy_tree_settle(t);
 }
 
 // Depth of the topmost frame with this token, 0 if there is none.
@@ -300,6 +302,7 @@ static void
 depth_set(asy_tree *t, uint64_t depth)
 {
     __atomic_store_n(&t->thread->depth, depth, __ATOMIC_RELEASE);
+    asy_tree_settle(t);
 }
 
 bool
@@ -424,6 +427,7 @@ asy_tree_rebase(asy_tree *t, uint32_t func, uint32_t kind, uint64_t now)
 
     asy_tree_charge(t, now);
     asy_tree_frame(t, 0)->node = asy_tree_child_slow(t, 0, func, kind, &made);
+    asy_tree_settle(t);
 }
 
 void
@@ -539,9 +543,11 @@ asy_tree_switch(asy_tree *t, uint64_t to, uint64_t now)
     row = t->contexts != NULL ? context_find(t, to) : NULL;
     if (row == NULL || row->frames == NULL) {
         asy_tree_frame(t, 0)->node = t->fresh_node;
+        asy_tree_settle(t);
         return st;
     }
     *asy_tree_frame(t, 0) = row->frames[0];
+    asy_tree_settle(t);
     for (uint64_t d = 1; d < row->depth; d++) {
         asy_tree_push(t, row->frames[d].token, row->frames[d].node, row->frames[d].kind);
     }

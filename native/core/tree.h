@@ -38,6 +38,7 @@ typedef struct {
 
 typedef struct {
     asy_thread *thread;   // NULL: not measuring (also in a fork child: the tree lies in MADV_WIPEONFORK memory)
+    asy_node *top;        // the node of the top frame: an address, so that hot paths need not look it up
     uint64_t gap;         // ticks
     uint32_t node_max;
     uint32_t fresh_node;  // where a new greenlet's stack begins: the root, or the program's first node
@@ -92,17 +93,23 @@ asy_tree_top(const asy_tree *t)
     return asy_tree_frame(t, t->thread->depth - 1)->node;
 }
 
+// To be called when the depth or the top frame has changed otherwise than by a push.
+static inline void
+asy_tree_settle(asy_tree *t)
+{
+    t->top = asy_tree_node(t, asy_tree_top(t));
+}
+
 // Hot: every call. Two loads and a compare when the callee is the one that this node called last.
 static inline uint32_t
 asy_tree_child(asy_tree *t, uint32_t func, uint32_t kind, bool *made)
 {
-    uint32_t parent = asy_tree_top(t);
-    uint32_t last = asy_tree_node(t, parent)->last_child;
+    uint32_t last = t->top->last_child;
 
     if (last != 0 && asy_tree_node(t, last)->func == func) {
         return last;
     }
-    return asy_tree_child_slow(t, parent, func, kind, made);
+    return asy_tree_child_slow(t, asy_tree_top(t), func, kind, made);
 }
 
 // The rule for long gaps: charge `node` with the part of `gap` ticks before `now` that the thread did not run.
@@ -113,7 +120,7 @@ static inline void
 asy_tree_charge(asy_tree *t, uint64_t now)
 {
     asy_thread *th = t->thread;
-    asy_node *node = asy_tree_node(t, asy_tree_top(t));
+    asy_node *node = t->top;
     uint64_t delta = now - th->last_ticks;
 
     if ((int64_t)delta < 0) {
@@ -140,6 +147,7 @@ asy_tree_push(asy_tree *t, uint64_t token, uint32_t node, uint32_t kind)
     }
     *asy_tree_frame(t, d) = (asy_frame){token, node, kind};
     __atomic_store_n(&th->depth, d + 1, __ATOMIC_RELEASE);
+    t->top = asy_tree_node(t, node);
 }
 
 // Hot: a call begins. `node` is from asy_tree_child; take `now` after that.
@@ -169,6 +177,7 @@ asy_tree_leave(asy_tree *t, uint64_t token, uint64_t now)
         return asy_tree_leave_slow(t, token, NULL);
     }
     __atomic_store_n(&th->depth, th->depth - 1, __ATOMIC_RELEASE);
+    asy_tree_settle(t);
     return true;
 }
 
