@@ -1,16 +1,383 @@
-// summary.c: the few lines after a run.
+// summary.c: the few lines after a run, the answer first.
+// At most 25 lines: the table gives way to nothing, the losses are cut and counted.
 #include "report/summary.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "report/analysis.h"
+#include "report/listing.h"
+#include "report/origin.h"
+#include "report/out.h"
+#include "report/rows.h"
+#include "report/tags.h"
+#include "report/units.h"
+#include "report/verdict.h"
+#include "report/view.h"
+#include "report/words.h"
+
+#define TABLE_ROWS 8
+#define TAG_LINES 2
+#define LOSS_LINES 5
+#define BAR_COLUMNS 8
+
+typedef struct {
+    const asy_profile *p;
+    asy_view *view;
+    asy_origin *origin;
+    asy_analysis analysis;
+    asy_verdict verdict;
+    asy_out *o;
+} page;
+
+// ---- the answer ----
+
+static asy_status
+print_answer(page *g)
+{
+    asy_words head = {0}, made_of = {0};
+    asy_status st = asy_verdict_make(&g->analysis, &g->verdict, &head, &made_of);
+
+    if (st == ASY_OK) {
+        asy_out_style(g->o, ASY_STYLE_BOLD);
+        asy_out_put(g->o, "assay: ");
+        asy_words_wrap(g->o, &head, "; ", 7, 2);
+        asy_out_style(g->o, ASY_STYLE_PLAIN);
+    }
+    if (st == ASY_OK && made_of.count > 0) {
+        asy_out_put(g->o, "  of it ");
+        asy_words_wrap(g->o, &made_of, ", ", 8, 8);
+    }
+    asy_words_clear(&head);
+    asy_words_clear(&made_of);
+    return st;
+}
+
+// ---- the budget ----
+
+static uint64_t
+sum_waits(const asy_analysis *a, bool idle)
+{
+    const uint64_t *w = a->sum.wait_ns;
+
+    return idle ? w[ASY_WAIT_IDLE] : w[ASY_WAIT_OUTSIDE] + w[ASY_WAIT_OTHERS];
+}
+
+// "waiting 0.54 s (sqlite3 0.31 s, lock 0.20 s)": up to three, those below 1 % of the sum left out.
+static void
+add_waits(const asy_analysis *a, const char *what, bool idle, asy_words *parts)
+{
+    uint64_t sum = sum_waits(a, idle);
+    char list[200] = "";
+    size_t len = 0;
+    int count = 0;
+
+    for (uint32_t i = 0; i < a->wait_count && count < 3; i++) {
+        bool mine = (a->waits[i].kind == ASY_WAIT_IDLE) == idle;
+
+        if (mine && a->waits[i].ns * 100 >= sum) {
+            char *name = asy_text_fit(a->waits[i].name, 20, ASY_CUT_END);
+
+            len += (size_t)snprintf(list + len, sizeof list - len, "%s%s %s", count++ > 0 ? ", " : "",
+                                    name == NULL ? "" : name, asy_units_time(a->waits[i].ns).s);
+            free(name);
+            if (len >= sizeof list) {
+                break;
+            }
+        }
+    }
+    asy_words_add(parts, "%s %s%s%s%s", what, asy_units_time(sum).s, count > 0 ? " (" : "", list, count > 0 ? ")" : "");
+}
+
+static void
+print_budget(page *g)
+{
+    const asy_analysis *a = &g->analysis;
+    const asy_view *v = g->view;
+    uint64_t wall = asy_words_wall_ns(g->p);
+    asy_words parts = {0};
+
+    asy_words_add(&parts, "wall %s", asy_units_time(wall).s);
+    asy_words_add(&parts, "running %s", asy_units_time(a->sum.run_ns).s);
+    add_waits(a, "waiting", false, &parts);
+    if (sum_waits(a, true) * 100 >= wall && sum_waits(a, true) > 0) {
+        add_waits(a, "idle", true, &parts);
+    }
+    if (v->startup.self_ns * 50 >= wall) {
+        asy_words_add(&parts, "start-up and shutdown %s", asy_units_time(v->startup.self_ns).s);
+    }
+    asy_words_add(&parts, "%s %s, %s %s", asy_units_count(v->processes).s, v->processes == 1 ? "process" : "processes",
+                  asy_units_count(v->threads).s, v->threads == 1 ? "thread" : "threads");
+    asy_out_put(g->o, "  ");
+    asy_words_wrap(g->o, &parts, " · ", 2, 4);
+    asy_words_clear(&parts);
+}
+
+// ---- the table ----
+
+// Functions in which threads only wait for each other are left to the budget: that is not where time goes.
+static bool
+only_waits_for_others(const page *g, const asy_row *r)
+{
+    bool locks = g->p->funcs[r->func].kind != ASY_NODE_PY && g->origin[r->func].secondary;
+
+    return locks && r->wait_ns * 2 > r->self_ns && g->verdict.by != ASY_MEASURE_IDLE;
+}
+
+static asy_status
+print_table(page *g)
+{
+    asy_row *rows;
+    asy_row top[TABLE_ROWS + 1];
+    uint32_t count, kept = 0;
+    asy_status st = asy_rows_flat(g->view, &rows, &count);
+
+    for (uint32_t i = 0; st == ASY_OK && i < count; i++) {
+        uint32_t at = kept;
+
+        if (only_waits_for_others(g, &rows[i])) {
+            continue;
+        }
+        for (; at > 0 && top[at - 1].self_ns < rows[i].self_ns; at--) {
+            top[at] = top[at - 1];
+        }
+        top[at] = rows[i];
+        kept += kept < TABLE_ROWS;
+    }
+    if (st == ASY_OK && kept > 0) {
+        asy_listing_print(g->o, g->p, g->origin, top, kept, "function", 2);
+    }
+    free(rows);
+    return st;
+}
+
+// ---- labels ----
+
+typedef struct {
+    uint64_t ns;
+    uint32_t value;
+} tag_sum;
+
+static int
+by_size(const void *x, const void *y)
+{
+    const tag_sum *a = x, *b = y;
+
+    return a->ns != b->ns ? (a->ns < b->ns) - (a->ns > b->ns) : (a->value > b->value) - (a->value < b->value);
+}
+
+static void
+add_tag_parts(const asy_tags *t, const tag_sum *sums, uint64_t all, asy_words *parts)
+{
+    static const char bar[] = "▇▇▇▇▇▇▇▇";
+    uint32_t shown = t->value_count <= 4 ? t->value_count : 3;
+    uint64_t rest = 0;
+
+    for (uint32_t i = 0; i < t->value_count; i++) {
+        int blocks = all == 0 ? 0 : (int)((sums[i].ns * BAR_COLUMNS + all / 2) / all);
+        char *value;
+
+        if (i >= shown) {
+            rest += sums[i].ns;
+            continue;
+        }
+        value = asy_text_fit(t->values[sums[i].value - 1], 24, ASY_CUT_END);
+        asy_words_add(parts, "%s %s%s%.*s", value == NULL ? "" : value, asy_units_time(sums[i].ns).s,
+                      blocks > 0 ? " " : "", 3 * blocks, bar);
+        free(value);
+    }
+    if (shown < t->value_count) {
+        asy_words_add(parts, "%u more %s", t->value_count - shown, asy_units_time(rest).s);
+    }
+}
+
+static asy_status
+print_tag(page *g, const char *key)
+{
+    asy_tags t;
+    tag_sum *sums;
+    uint64_t all = 0;
+    asy_words parts = {0};
+    char *name = asy_text_fit(key, 24, ASY_CUT_END);
+    asy_status st = asy_tags_make(g->view, key, &t);
+
+    if (st != ASY_OK) {
+        free(name);
+        return st;
+    }
+    sums = calloc((size_t)t.value_count + 1, sizeof *sums);
+    for (uint32_t i = 0; sums != NULL && i < g->view->node_count; i++) {
+        uint64_t ns = i == 0 ? 0 : asy_analysis_busy_ns(&g->analysis, i);
+
+        sums[t.of_node[i]].value = t.of_node[i];
+        sums[t.of_node[i]].ns += ns;
+        all += ns;
+    }
+    if (sums == NULL || name == NULL) {
+        st = ASY_ENOMEM;
+    } else {
+        qsort(sums + 1, t.value_count, sizeof *sums, by_size);
+        add_tag_parts(&t, sums + 1, all - sums[0].ns, &parts);
+        asy_out_put(g->o, "  ");
+        asy_out_put(g->o, name);
+        asy_out_put(g->o, ": ");
+        asy_words_wrap(g->o, &parts, " · ", 4 + asy_text_width(name), 4);
+    }
+    asy_words_clear(&parts);
+    asy_tags_clear(&t);
+    free(sums);
+    free(name);
+    return st;
+}
+
+static asy_status
+print_tags(page *g)
+{
+    const char **keys;
+    uint32_t count;
+    asy_status st = asy_tags_keys(g->view, &keys, &count);
+
+    for (uint32_t i = 0; st == ASY_OK && i < count && i < TAG_LINES; i++) {
+        st = print_tag(g, keys[i]);
+    }
+    if (st == ASY_OK && count > TAG_LINES) {
+        asy_out_fmt(g->o, "  %u more tags: assay report --by tag\n", count - TAG_LINES);
+    }
+    free(keys);
+    return st;
+}
+
+// ---- how far to trust it ----
+
+static void
+print_line(asy_out *o, const char *text)
+{
+    char *fitted = asy_text_fit(text, o->width - 2, ASY_CUT_END);
+
+    asy_out_put(o, "  ");
+    asy_out_put(o, fitted == NULL ? "" : fitted);
+    asy_out_put(o, "\n");
+    free(fitted);
+}
+
+static void
+print_trust(page *g)
+{
+    asy_words losses = {0};
+    uint64_t ours = g->view->taken_off_ns + g->view->overhead_ns;
+    uint64_t calls = g->analysis.sum.calls + g->view->startup.calls;
+    bool lost = asy_words_lost_calls(g->p);
+    uint32_t shown;
+
+    asy_out_fmt(g->o, "  %s: %s calls counted, %s; our own %s taken off\n", lost ? "not exact" : "exact",
+                asy_units_count(calls).s, lost ? "some lost" : "none lost", asy_units_time(ours).s);
+    asy_words_losses(g->view, &losses);
+    shown = losses.count > LOSS_LINES ? LOSS_LINES - 1 : losses.count;
+    asy_out_style(g->o, ASY_STYLE_WARN);
+    for (uint32_t i = 0; i < shown; i++) {
+        print_line(g->o, losses.text[i]);
+    }
+    if (shown < losses.count) {
+        asy_out_fmt(g->o, "  and %u more remarks: assay report\n", losses.count - shown);
+    }
+    asy_out_style(g->o, ASY_STYLE_PLAIN);
+    asy_words_clear(&losses);
+}
+
+static void
+print_more(page *g, const char *path)
+{
+    const char *file = strchr(path, '/') == NULL ? "" : path;
+    char *quoted = asy_words_quote(file);
+    char *shown = asy_text_fit(path, 200, ASY_CUT_START);
+    char *name = g->verdict.func == ASY_VIEW_NONE ? NULL : asy_words_quote(g->p->funcs[g->verdict.func].name);
+    char *safe = name == NULL ? NULL : asy_text_fit(name, 100, ASY_CUT_END);
+    char *safe_file = quoted == NULL ? NULL : asy_text_fit(quoted, 400, ASY_CUT_START);
+    const char *space = file[0] == '\0' ? "" : " ";
+    const char *named = file[0] == '\0' || safe_file == NULL ? "" : safe_file;
+    asy_words parts = {0};
+
+    asy_words_add(&parts, "%s", shown == NULL ? "" : shown);
+    asy_words_add(&parts, "more: assay report --tree%s%s", space, named);
+    if (safe != NULL && strcmp(safe, "'<module>'") != 0) {
+        asy_words_add(&parts, "assay report --callers %s%s%s", safe, space, named);
+    }
+    asy_out_put(g->o, "  ");
+    asy_out_style(g->o, ASY_STYLE_DIM);
+    asy_words_wrap(g->o, &parts, " · ", 2, 4);
+    asy_out_style(g->o, ASY_STYLE_PLAIN);
+    asy_words_clear(&parts);
+    free(quoted);
+    free(shown);
+    free(name);
+    free(safe);
+    free(safe_file);
+}
+
+// ---- the page ----
+
+static void
+print_nothing(page *g)
+{
+    const asy_profile *p = g->p;
+
+    if (p->thread_count == 0) {
+        asy_out_put(g->o, "assay: nothing was measured\n");
+    } else {
+        asy_out_fmt(g->o, "assay: the program did not begin: only the interpreter's start-up was measured (%s)\n",
+                    asy_units_time(g->view->startup.self_ns).s);
+    }
+}
+
+static asy_status
+print_page(page *g, const char *path)
+{
+    asy_status st = ASY_OK;
+
+    if (g->analysis.sum.calls == 0 && g->view->node_count <= 1) {
+        print_nothing(g);
+    } else {
+        st = print_answer(g);
+        if (st == ASY_OK) {
+            print_budget(g);
+            st = print_table(g);
+        }
+        if (st == ASY_OK) {
+            st = print_tags(g);
+        }
+    }
+    if (st == ASY_OK) {
+        print_trust(g);
+    }
+    if (st == ASY_OK && path != NULL && path[0] != '\0') {
+        print_more(g, path);
+    }
+    return st;
+}
 
 asy_status
 asy_summary_print(const asy_profile *p, const char *recording_path, int fd, int width, bool color)
 {
-    const char *line = p->complete ? "assay: recorded\n" : "assay: recorded in part\n";
+    asy_view_select all = {.part = ASY_VIEW_PROGRAM};
+    asy_out o;
+    page g = {.p = p, .o = &o, .verdict = {.func = ASY_VIEW_NONE}};
+    asy_status st, closed;
 
-    (void)recording_path;
-    (void)width;
-    (void)color;
-    return write(fd, line, strlen(line)) < 0 ? ASY_EIO : ASY_OK;
+    asy_out_open(&o, fd, width, color);
+    st = asy_view_make(p, &all, &g.view);
+    if (st == ASY_OK) {
+        st = asy_origins_make(p, &g.origin);
+    }
+    if (st == ASY_OK) {
+        st = asy_analysis_make(g.view, g.origin, &g.analysis);
+    }
+    if (st == ASY_OK) {
+        st = print_page(&g, recording_path);
+        asy_analysis_clear(&g.analysis);
+    }
+    asy_view_free(g.view);
+    free(g.origin);
+    closed = asy_out_close(&o);
+    return st != ASY_OK ? st : closed;
 }

@@ -1,0 +1,17 @@
+// listing.h: the tables of functions.
+#ifndef ASY_REPORT_LISTING_H
+#define ASY_REPORT_LISTING_H
+
+#include "report/origin.h"
+#include "report/out.h"
+#include "report/rows.h"
+
+// Print rows: self, total, cpu, calls, time per call, function, place. Project code is bold, or marked with "*" without color.
+// `head` is the title of the function column. Errors stick in `o`.
+void asy_listing_print(asy_out *o, const asy_profile *p, const asy_origin *origin, const asy_row *rows, uint32_t count,
+                       const char *head, int indent);
+
+// "lookup.py:31", "sqlite3 (waiting)". The caller frees; NULL without memory.
+char *asy_listing_place(const asy_profile *p, const asy_origin *origin, uint32_t func, bool waiting);
+
+#endif

@@ -1,0 +1,375 @@
+// verdict.c: which function dominates, running or waiting, called by whom, for which label.
+#include "report/verdict.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report/tags.h"
+#include "report/units.h"
+
+#define TOO_SHORT_NS 1000000u // below this, chance decides
+#define NAME_COLUMNS 60
+
+static uint64_t
+busy_ns(const asy_own *own)
+{
+    return own->run_ns + own->wait_ns[ASY_WAIT_OUTSIDE];
+}
+
+// A program that mostly runs is judged by running; one that waits, by what it waits for outside; idleness is the answer only
+// where there is next to nothing else.
+static asy_measure
+choose_measure(const asy_own *sum, uint64_t wall_ns)
+{
+    uint64_t outside = sum->wait_ns[ASY_WAIT_OUTSIDE];
+
+    if (busy_ns(sum) < wall_ns / 20 && asy_analysis_measure(sum, ASY_MEASURE_IDLE) > wall_ns / 2) {
+        return ASY_MEASURE_IDLE;
+    }
+    if (sum->run_ns >= wall_ns / 2 || sum->run_ns >= outside) {
+        return ASY_MEASURE_RUN;
+    }
+    return ASY_MEASURE_WAIT;
+}
+
+static uint64_t
+shown_ns(const asy_own *own, asy_measure by)
+{
+    return by == ASY_MEASURE_IDLE ? asy_analysis_measure(own, by) : busy_ns(own);
+}
+
+// "build_lookup (lookup.py:31)", "the top level of job.py"
+static char *
+describe(const asy_analysis *a, uint32_t func)
+{
+    const asy_profile_func *f = &a->view->profile->funcs[func];
+    char *name = asy_words_func(a->view->profile, func, NAME_COLUMNS);
+    char *place = asy_text_fit(a->origin[func].place, NAME_COLUMNS, ASY_CUT_START);
+    char *out = NULL;
+    int n = -1;
+
+    if (name != NULL && place != NULL && strcmp(f->name, "<module>") == 0) {
+        n = asprintf(&out, "the top level of %s", place);
+    } else if (name != NULL && place != NULL) {
+        n = f->line > 0 ? asprintf(&out, "%s (%s:%u)", name, place, f->line) : asprintf(&out, "%s (%s)", name, place);
+    }
+    free(name);
+    free(place);
+    return n < 0 ? NULL : out;
+}
+
+// What a function waits for most, among waits of the kind asked for.
+static const char *
+main_wait(const asy_analysis *a, uint32_t func, asy_measure by)
+{
+    asy_wait_sum sums[32];
+    uint32_t count = 0, best = 0;
+
+    for (uint32_t i = 1; i < a->view->node_count; i++) {
+        const asy_view_node *n = &a->view->nodes[i];
+        const char *name = a->origin[n->func].wait;
+        bool counts = by == ASY_MEASURE_IDLE || a->wait_kind[i] == ASY_WAIT_OUTSIDE;
+        uint32_t at = 0;
+
+        if (a->anchor[i] != func || n->wait_ns == 0 || !counts) {
+            continue;
+        }
+        while (at < count && strcmp(sums[at].name, name) != 0) {
+            at++;
+        }
+        if (at == count && count < sizeof sums / sizeof *sums) {
+            sums[count++] = (asy_wait_sum){.name = name};
+        }
+        if (at < count) {
+            sums[at].ns += n->wait_ns;
+            best = sums[at].ns > sums[best].ns ? at : best;
+        }
+    }
+    return count == 0 ? "" : sums[best].name;
+}
+
+// "running", "waiting (sleep)". The caller frees; NULL without memory.
+static char *
+describe_state(const asy_analysis *a, uint32_t func, asy_measure by)
+{
+    const asy_own *own = &a->own[func];
+    uint64_t wait = own->wait_ns[ASY_WAIT_OUTSIDE];
+    char *what = asy_text_fit(main_wait(a, func, by), 30, ASY_CUT_END);
+    char *out = NULL;
+    int n = -1;
+
+    if (what == NULL) {
+        return NULL;
+    }
+    if (by == ASY_MEASURE_IDLE) {
+        n = asprintf(&out, "waiting for other threads or for work (%s)", what);
+    } else if (wait * 5 <= busy_ns(own)) {
+        n = asprintf(&out, "running");
+    } else if (wait * 5 >= 4 * busy_ns(own)) {
+        n = asprintf(&out, "waiting (%s)", what);
+    } else {
+        n = asprintf(&out, "%s running, %s waiting (%s)", asy_units_time(own->run_ns).s, asy_units_time(wait).s, what);
+    }
+    free(what);
+    return n < 0 ? NULL : out;
+}
+
+static asy_status
+add_calls(const asy_analysis *a, uint32_t func, asy_words *head)
+{
+    uint64_t calls = a->own[func].calls;
+    asy_caller caller;
+    char *from = NULL;
+    asy_status st = asy_analysis_caller(a, func, &caller);
+
+    if (st != ASY_OK || calls == 0 || (calls == 1 && strcmp(a->view->profile->funcs[func].name, "<module>") == 0)) {
+        return st;
+    }
+    if (caller.func != ASY_VIEW_NONE && caller.calls * 20 >= caller.all * 19) {
+        from = asy_words_func(a->view->profile, caller.func, NAME_COLUMNS);
+    }
+    if (from == NULL) {
+        asy_words_add(head, "%s %s", asy_units_count(calls).s, calls == 1 ? "call" : "calls");
+    } else {
+        const char *how = calls == 1 ? "from" : caller.calls == caller.all ? "all from" : "nearly all from";
+
+        asy_words_add(head, "%s %s, %s %s", asy_units_count(calls).s, calls == 1 ? "call" : "calls", how, from);
+    }
+    free(from);
+    return ASY_OK;
+}
+
+// ---- labels ----
+
+typedef struct {
+    uint64_t ns;
+    uint32_t value; // 0 = without
+} share;
+
+static int
+by_size(const void *x, const void *y)
+{
+    const share *a = x, *b = y;
+
+    return a->ns != b->ns ? (a->ns < b->ns) - (a->ns > b->ns) : (a->value > b->value) - (a->value < b->value);
+}
+
+// How many of the largest shares make up 90 % of `sum`; 0 = too many, or the label says nothing.
+static uint32_t
+few(const share *shares, uint32_t count, uint64_t sum)
+{
+    uint64_t part = 0;
+
+    for (uint32_t k = 0; k < 3 && k + 1 < count; k++) {
+        if (shares[k].value == 0) {
+            return 0;
+        }
+        part += shares[k].ns;
+        // One value with three quarters, or a few of many with nine tenths.
+        if ((k == 0 && part * 4 >= sum * 3) || (part * 10 >= sum * 9 && count >= 3 * (k + 1))) {
+            return k + 1;
+        }
+    }
+    return 0;
+}
+
+static void
+add_few(const asy_tags *t, const share *shares, uint32_t k, uint32_t count, uint64_t sum, asy_words *head)
+{
+    uint64_t part = 0;
+    char *key = asy_text_fit(t->key, 30, ASY_CUT_END);
+    char *text[3] = {NULL, NULL, NULL};
+    bool failed = key == NULL;
+
+    for (uint32_t i = 0; i < k; i++) {
+        part += shares[i].ns;
+        text[i] = asy_text_fit(t->values[shares[i].value - 1], 30, ASY_CUT_END);
+        failed = failed || text[i] == NULL;
+    }
+    if (failed) {
+        head->failed = true;
+    } else if (k == 1) {
+        asy_words_add(head, "%s of it for %s=%s", asy_units_percent(part, sum).s, key, text[0]);
+    } else {
+        asy_words_add(head, "%s of it for %s=%s, %s%s%s (%u of %u)", asy_units_percent(part, sum).s, key, text[0],
+                      text[1], k == 3 ? ", " : "", k == 3 ? text[2] : "", k, count);
+    }
+    free(key);
+    for (uint32_t i = 0; i < k; i++) {
+        free(text[i]);
+    }
+}
+
+static uint64_t
+node_ns(const asy_analysis *a, uint32_t node, asy_measure by)
+{
+    return by == ASY_MEASURE_IDLE ? a->view->nodes[node].self_ns : asy_analysis_busy_ns(a, node);
+}
+
+// Try one label: true if it said something.
+static asy_status
+try_label(const asy_analysis *a, uint32_t func, asy_measure by, const char *key, asy_words *head, bool *said)
+{
+    asy_tags t;
+    share *shares;
+    uint64_t sum = 0;
+    uint32_t k;
+    asy_status st = asy_tags_make(a->view, key, &t);
+
+    if (st != ASY_OK) {
+        return st;
+    }
+    shares = calloc((size_t)t.value_count + 1, sizeof *shares);
+    if (shares == NULL) {
+        asy_tags_clear(&t);
+        return ASY_ENOMEM;
+    }
+    for (uint32_t i = 0; i <= t.value_count; i++) {
+        shares[i].value = i;
+    }
+    for (uint32_t i = 1; i < a->view->node_count; i++) {
+        if (a->anchor[i] == func) {
+            shares[t.of_node[i]].ns += node_ns(a, i, by);
+            sum += node_ns(a, i, by);
+        }
+    }
+    qsort(shares, (size_t)t.value_count + 1, sizeof *shares, by_size);
+    k = few(shares, t.value_count + 1, sum);
+    if (k > 0 && t.value_count > 1) {
+        add_few(&t, shares, k, t.value_count, sum, head);
+        *said = true;
+    }
+    free(shares);
+    asy_tags_clear(&t);
+    return ASY_OK;
+}
+
+static asy_status
+add_labels(const asy_analysis *a, uint32_t func, asy_measure by, asy_words *head)
+{
+    const char **keys;
+    uint32_t count;
+    bool said = false;
+    asy_status st = asy_tags_keys(a->view, &keys, &count);
+
+    for (uint32_t i = 0; st == ASY_OK && i < count && i < 8 && !said; i++) {
+        st = try_label(a, func, by, keys[i], head, &said);
+    }
+    free(keys);
+    return st;
+}
+
+// ---- what it is made of ----
+
+static void
+add_piece(const asy_analysis *a, const asy_piece *p, uint32_t func, asy_words *made_of)
+{
+    uint64_t ns = p->run_ns + p->wait_ns;
+    char *name = p->func == func ? strdup("its own code") : asy_words_func(a->view->profile, p->func, NAME_COLUMNS);
+
+    if (name == NULL) {
+        made_of->failed = true;
+    } else {
+        asy_words_add(made_of, "%s %s%s", asy_units_time(ns).s, name, p->wait_ns * 2 > ns ? " (waiting)" : "");
+    }
+    free(name);
+}
+
+static asy_status
+add_pieces(const asy_analysis *a, uint32_t func, asy_words *made_of)
+{
+    asy_piece *pieces;
+    uint32_t count;
+    asy_status st = asy_analysis_pieces(a, func, &pieces, &count);
+
+    if (st == ASY_OK && count > 0 && (count > 1 || pieces[0].func != func)) {
+        uint64_t sum = busy_ns(&a->own[func]);
+        uint64_t first = pieces[0].run_ns + pieces[0].wait_ns;
+
+        // Its own code and next to nothing else needs no list.
+        for (uint32_t i = 0; (pieces[0].func != func || first * 50 < sum * 49) && i < count && i < 4; i++) {
+            if (i == 0 || (pieces[i].run_ns + pieces[i].wait_ns) * 200 >= sum) {
+                add_piece(a, &pieces[i], func, made_of);
+            }
+        }
+    }
+    free(pieces);
+    return st;
+}
+
+// ---- the sentence ----
+
+static void
+add_nobody(const asy_analysis *a, const asy_verdict *v, const uint32_t *top, uint32_t count, asy_words *head)
+{
+    for (uint32_t i = 0; i < count && i < 3; i++) {
+        char *what = describe(a, top[i]);
+
+        if (what == NULL) {
+            head->failed = true;
+        } else if (i == 0) {
+            asy_words_add(head, "no function dominates the %s: %s is %s", asy_units_time(v->base_ns).s,
+                          asy_units_percent(shown_ns(&a->own[top[i]], v->by), v->base_ns).s, what);
+        } else {
+            asy_words_add(head, "%s %s", asy_units_percent(shown_ns(&a->own[top[i]], v->by), v->base_ns).s, what);
+        }
+        free(what);
+    }
+}
+
+static asy_status
+add_dominant(const asy_analysis *a, const asy_verdict *v, uint64_t wall_ns, asy_words *head, asy_words *made_of)
+{
+    char *what = describe(a, v->func);
+    const char *of = v->base_ns > wall_ns ? " of its threads' time" : "";
+    char *state = describe_state(a, v->func, v->by);
+    asy_status st = what == NULL || state == NULL ? ASY_ENOMEM : ASY_OK;
+
+    if (st == ASY_OK) {
+        asy_words_add(head, "%s of %s%s is %s, %s", asy_units_percent(shown_ns(&a->own[v->func], v->by), v->base_ns).s,
+                      asy_units_time(v->base_ns).s, of, what, state);
+        st = add_calls(a, v->func, head);
+    }
+    if (st == ASY_OK) {
+        st = add_labels(a, v->func, v->by, head);
+    }
+    if (st == ASY_OK && v->by != ASY_MEASURE_IDLE) {
+        st = add_pieces(a, v->func, made_of);
+    }
+    free(what);
+    free(state);
+    return st;
+}
+
+static uint64_t
+larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+asy_status
+asy_verdict_make(const asy_analysis *a, asy_verdict *out, asy_words *head, asy_words *made_of)
+{
+    uint64_t wall_ns = asy_words_wall_ns(a->view->profile);
+    uint32_t top[4];
+    uint32_t count;
+    asy_status st = ASY_OK;
+
+    *out = (asy_verdict){.func = ASY_VIEW_NONE, .by = choose_measure(&a->sum, wall_ns)};
+    count = asy_analysis_top(a, out->by, top, 3);
+    out->base_ns = shown_ns(&a->sum, out->by);
+    out->base_ns = out->base_ns > wall_ns + wall_ns / 20 ? out->base_ns : larger(wall_ns, out->base_ns);
+    if (count == 0) {
+        asy_words_add(head, "%s, and no function to name", asy_units_time(wall_ns).s);
+    } else if (shown_ns(&a->own[top[0]], out->by) * 4 < out->base_ns) {
+        add_nobody(a, out, top, count, head);
+    } else {
+        out->func = top[0];
+        st = add_dominant(a, out, wall_ns, head, made_of);
+    }
+    if (count > 0 && wall_ns < TOO_SHORT_NS) {
+        asy_words_add(head, "too short a run to say more");
+    }
+    return st != ASY_OK ? st : head->failed || made_of->failed ? ASY_ENOMEM : ASY_OK;
+}

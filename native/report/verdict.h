@@ -1,0 +1,18 @@
+// verdict.h: the sentence that answers "where did the time go?".
+#ifndef ASY_REPORT_VERDICT_H
+#define ASY_REPORT_VERDICT_H
+
+#include "report/analysis.h"
+#include "report/words.h"
+
+typedef struct {
+    uint32_t func; // that dominates; ASY_VIEW_NONE = none
+    asy_measure by;
+    uint64_t base_ns; // what percentages are of: the wall time, or the threads' time where that is more
+} asy_verdict;
+
+// Decide, and add the answer's clauses to `head`, those on what the function's time is made of to `made_of` (may stay empty).
+// Errors: ASY_ENOMEM.
+asy_status asy_verdict_make(const asy_analysis *a, asy_verdict *out, asy_words *head, asy_words *made_of);
+
+#endif

@@ -1,0 +1,512 @@
+// view.c: threads' trees merged into one.
+// Two passes a thread: which nodes count (program, tag), then their counts into the merged tree; cost is kept in picoseconds
+// until all threads are in, so that rounding does not add up.
+#include "report/view.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "report/same.h"
+
+typedef struct {
+    uint32_t into;   // merged node, ASY_VIEW_NONE = left out
+    bool counts, on; // its counts are taken; its label is the one asked for
+} place;
+
+typedef struct {
+    asy_view *view;
+    const asy_view_select *select;
+    uint64_t *cost_ps; // per merged node
+    uint64_t startup_ps;
+    uint32_t cap;
+    uint32_t *slots;     // merged node of (parent, func); 0 = empty
+    uint32_t slot_count; // power of two
+    place *places;       // per node of the thread at hand
+    uint32_t place_cap;
+} builder;
+
+static uint32_t
+hash_key(uint32_t parent, uint32_t func)
+{
+    uint64_t h = (((uint64_t)parent << 32) | func) * 0x9e3779b97f4a7c15ull;
+
+    return (uint32_t)(h >> 32);
+}
+
+static asy_status
+grow_slots(builder *b)
+{
+    uint32_t count = b->slot_count == 0 ? 1024 : 2 * b->slot_count;
+    uint32_t *slots = calloc(count, sizeof *slots);
+
+    if (slots == NULL) {
+        return ASY_ENOMEM;
+    }
+    for (uint32_t i = 1; i < b->view->node_count; i++) {
+        uint32_t at = hash_key(b->view->nodes[i].parent, b->view->nodes[i].func) & (count - 1);
+
+        while (slots[at] != 0) {
+            at = (at + 1) & (count - 1);
+        }
+        slots[at] = i;
+    }
+    free(b->slots);
+    b->slots = slots;
+    b->slot_count = count;
+    return ASY_OK;
+}
+
+static asy_status
+grow_nodes(builder *b)
+{
+    uint32_t cap = b->cap == 0 ? 512 : 2 * b->cap;
+    asy_view_node *nodes;
+    uint64_t *cost;
+
+    if (cap > (1u << 30)) {
+        return ASY_ELIMIT;
+    }
+    nodes = realloc(b->view->nodes, cap * sizeof *nodes);
+    if (nodes == NULL) {
+        return ASY_ENOMEM;
+    }
+    b->view->nodes = nodes;
+    cost = realloc(b->cost_ps, cap * sizeof *cost);
+    if (cost == NULL) {
+        return ASY_ENOMEM;
+    }
+    b->cost_ps = cost;
+    b->cap = cap;
+    return ASY_OK;
+}
+
+static asy_status
+add_node(builder *b, uint32_t parent, uint32_t func, uint32_t *out)
+{
+    asy_view *v = b->view;
+
+    if (v->node_count == b->cap) {
+        asy_status st = grow_nodes(b);
+
+        if (st != ASY_OK) {
+            return st;
+        }
+    }
+    v->nodes[v->node_count] = (asy_view_node){.parent = parent, .func = func};
+    b->cost_ps[v->node_count] = 0;
+    *out = v->node_count++;
+    return ASY_OK;
+}
+
+static asy_status
+child_of(builder *b, uint32_t parent, uint32_t func, uint32_t *out)
+{
+    asy_status st;
+    uint32_t at;
+
+    if (b->view->node_count >= b->slot_count / 2) {
+        st = grow_slots(b);
+        if (st != ASY_OK) {
+            return st;
+        }
+    }
+    at = hash_key(parent, func) & (b->slot_count - 1);
+    for (; b->slots[at] != 0; at = (at + 1) & (b->slot_count - 1)) {
+        const asy_view_node *n = &b->view->nodes[b->slots[at]];
+
+        if (n->parent == parent && n->func == func) {
+            *out = b->slots[at];
+            return ASY_OK;
+        }
+    }
+    st = add_node(b, parent, func, out);
+    if (st == ASY_OK) {
+        b->slots[at] = *out;
+    }
+    return st;
+}
+
+static void
+mark_kind(asy_view_node *to, uint32_t kind)
+{
+    to->kind = (kind & 0xffu) | ((to->kind | kind) & ~0xffu);
+}
+
+static void
+add_counts(asy_view_node *to, const asy_profile_node *from)
+{
+    mark_kind(to, from->kind);
+    to->open += from->open;
+    to->calls += from->calls;
+    to->resumes += from->resumes;
+    to->unwinds += from->unwinds;
+    to->self_ns += from->self_ns;
+    to->wait_ns += from->wait_ns < from->self_ns ? from->wait_ns : from->self_ns;
+    to->suspended_ns += from->suspended_ns;
+}
+
+// What calling cost, inside the callee and in its caller. A resume costs what a call does.
+static void
+call_cost(const asy_profile_process *p, const asy_profile_node *n, uint64_t *in_ps, uint64_t *out_ps)
+{
+    uint64_t events = n->calls + n->resumes;
+
+    *in_ps = 0;
+    *out_ps = 0;
+    switch (n->kind & 0xffu) {
+    case ASY_NODE_PY:
+        *in_ps = events * p->cost_py_in_ps;
+        *out_ps = events * p->cost_py_out_ps;
+        break;
+    case ASY_NODE_C:
+    case ASY_NODE_CLASS:
+    case ASY_NODE_OBJECT:
+        *in_ps = events * p->cost_c_in_ps;
+        *out_ps = events * p->cost_c_out_ps;
+        break;
+    default: // tags and phases are entered seldom
+        break;
+    }
+}
+
+// Is this node's label the one asked for? Without a label of that key it is as its parent.
+static bool
+label_on(const asy_profile *p, const asy_profile_node *n, const asy_view_select *s, bool parent_on)
+{
+    const asy_profile_func *f = &p->funcs[n->func];
+
+    if ((n->kind & 0xffu) != ASY_NODE_TAG) {
+        return parent_on;
+    }
+    for (uint32_t i = 0; i + 1 < f->label_count; i += 2) {
+        if (strcmp(f->labels[i], s->tag_key) == 0) {
+            return strcmp(f->labels[i + 1], s->tag_value) == 0;
+        }
+    }
+    return parent_on;
+}
+
+static bool
+is_main(const asy_profile *p, uint32_t thread)
+{
+    return p->processes[p->threads[thread].process].main_thread == thread;
+}
+
+// 0 = all of it is the program, else the node where the program begins; ASY_VIEW_NONE = it never began.
+static uint32_t
+program_node(const asy_profile *p, uint32_t thread)
+{
+    uint32_t node = p->processes[p->threads[thread].process].program_node;
+
+    if (!is_main(p, thread) || p->command[0] == '\0') {
+        return 0; // without a command, a session in the process has only what it was asked to measure
+    }
+    return node == 0 ? ASY_VIEW_NONE : node;
+}
+
+static asy_status
+grow_places(builder *b, uint32_t count)
+{
+    place *places;
+
+    if (count <= b->place_cap) {
+        return ASY_OK;
+    }
+    places = realloc(b->places, count * sizeof *places);
+    if (places == NULL) {
+        return ASY_ENOMEM;
+    }
+    b->places = places;
+    b->place_cap = count;
+    return ASY_OK;
+}
+
+// Where a node goes: its parent's place decides, except at the program's first node.
+static asy_status
+place_node(builder *b, const asy_profile_thread *th, uint32_t i, uint32_t program)
+{
+    const asy_profile_node *n = &th->nodes[i];
+    const place *up = &b->places[n->parent];
+    place *here = &b->places[i];
+    uint32_t parent = up->into;
+    asy_view_part part = b->select->part;
+
+    if (i == program) {
+        parent = part == ASY_VIEW_PROGRAM ? 0 : part == ASY_VIEW_STARTUP ? ASY_VIEW_NONE : parent;
+    }
+    here->on = b->select->tag_key == NULL || label_on(b->view->profile, n, b->select, up->on);
+    here->counts = here->on && parent != ASY_VIEW_NONE;
+    here->into = ASY_VIEW_NONE;
+    return parent == ASY_VIEW_NONE ? ASY_OK : child_of(b, parent, b->view->same[n->func], &here->into);
+}
+
+static void
+place_root(builder *b, uint32_t program)
+{
+    bool left_out = b->select->part == ASY_VIEW_PROGRAM   ? program != 0
+                    : b->select->part == ASY_VIEW_STARTUP ? program == 0
+                                                          : false;
+
+    b->places[0].on = b->select->tag_key == NULL;
+    b->places[0].counts = b->places[0].on && !left_out;
+    b->places[0].into = left_out ? ASY_VIEW_NONE : 0;
+}
+
+static void
+take_counts(builder *b, const asy_profile_thread *th, uint32_t i, bool in_program)
+{
+    const asy_profile_process *proc = &b->view->profile->processes[th->process];
+    const asy_profile_node *n = &th->nodes[i];
+    const place *here = &b->places[i];
+    const place *up = &b->places[n->parent];
+    uint64_t in_ps, out_ps;
+
+    call_cost(proc, n, &in_ps, &out_ps);
+    if (here->counts) {
+        add_counts(&b->view->nodes[here->into], n);
+        b->cost_ps[here->into] += in_ps;
+    } else if (here->into != ASY_VIEW_NONE) {
+        mark_kind(&b->view->nodes[here->into], n->kind);
+    } else if (!in_program) {
+        b->view->startup.calls += n->calls;
+        b->view->startup.self_ns += n->self_ns;
+        b->view->startup.wait_ns += n->wait_ns < n->self_ns ? n->wait_ns : n->self_ns;
+        b->startup_ps += in_ps + out_ps;
+    }
+    if (up->counts) {
+        b->cost_ps[up->into] += out_ps;
+    }
+}
+
+static asy_status
+merge_thread(builder *b, uint32_t thread)
+{
+    const asy_profile *p = b->view->profile;
+    const asy_profile_thread *th = &p->threads[thread];
+    uint32_t program = program_node(p, thread);
+    asy_status st;
+
+    if (th->node_count == 0) {
+        return ASY_OK;
+    }
+    st = grow_places(b, th->node_count);
+    if (st != ASY_OK) {
+        return st;
+    }
+    place_root(b, program);
+    take_counts(b, th, 0, program == 0);
+    for (uint32_t i = 1; i < th->node_count && st == ASY_OK; i++) {
+        st = place_node(b, th, i, program);
+        if (st == ASY_OK) {
+            take_counts(b, th, i, b->select->part == ASY_VIEW_STARTUP);
+        }
+    }
+    return st;
+}
+
+// Our own cost ran: it comes off the running part, never off the waiting.
+static uint64_t
+take_off(uint64_t *self_ns, uint64_t wait_ns, uint64_t cost_ps, uint64_t *left_over_ns)
+{
+    uint64_t cost = (cost_ps + 500) / 1000;
+    uint64_t running = *self_ns - wait_ns;
+    uint64_t off = cost < running ? cost : running;
+
+    *self_ns -= off;
+    *left_over_ns += cost - off;
+    return off;
+}
+
+static void
+take_off_all(builder *b)
+{
+    asy_view *v = b->view;
+    uint64_t ignored = 0;
+
+    for (uint32_t i = 0; i < v->node_count; i++) {
+        v->taken_off_ns += take_off(&v->nodes[i].self_ns, v->nodes[i].wait_ns, b->cost_ps[i], &v->uncertain_ns);
+    }
+    take_off(&v->startup.self_ns, v->startup.wait_ns, b->startup_ps, &ignored);
+}
+
+static void
+sum_up(asy_view *v)
+{
+    for (uint32_t i = 0; i < v->node_count; i++) {
+        v->nodes[i].total_ns = v->nodes[i].self_ns;
+        v->nodes[i].total_wait_ns = v->nodes[i].wait_ns;
+        v->nodes[i].first_child = 0;
+        v->nodes[i].next = 0;
+        v->nodes[i].owner = asy_view_kind(&v->nodes[i]) == ASY_NODE_TAG ? v->nodes[v->nodes[i].parent].owner : i;
+    }
+    for (uint32_t i = v->node_count - 1; i > 0; i--) {
+        asy_view_node *n = &v->nodes[i];
+        asy_view_node *up = &v->nodes[n->parent];
+
+        up->total_ns += n->total_ns;
+        up->total_wait_ns += n->total_wait_ns;
+        n->next = up->first_child;
+        up->first_child = i;
+    }
+}
+
+static bool
+thread_matches(const asy_profile *p, uint32_t thread, const asy_view_select *s)
+{
+    const asy_profile_thread *th = &p->threads[thread];
+    char serial[24];
+    char *at = serial + sizeof serial - 1;
+
+    if (s->pid != 0 && p->processes[th->process].pid != s->pid) {
+        return false;
+    }
+    if (s->thread == NULL || strcmp(th->name, s->thread) == 0) {
+        return true;
+    }
+    *at = '\0';
+    for (uint64_t n = th->serial; n != 0; n /= 10) {
+        *--at = (char)('0' + n % 10);
+    }
+    return strcmp(at, s->thread) == 0;
+}
+
+static asy_status
+merge_threads(builder *b, bool *process_seen)
+{
+    const asy_profile *p = b->view->profile;
+    asy_status st = ASY_OK;
+
+    for (uint32_t t = 0; t < p->thread_count && st == ASY_OK; t++) {
+        const asy_profile_thread *th = &p->threads[t];
+
+        if (!thread_matches(p, t, b->select)) {
+            continue;
+        }
+        st = merge_thread(b, t);
+        b->view->threads += th->merged > 1 ? th->merged : 1;
+        b->view->overhead_ns += th->overhead_ns;
+        b->view->processes += !process_seen[th->process];
+        process_seen[th->process] = true;
+    }
+    return st;
+}
+
+asy_status
+asy_view_make(const asy_profile *p, const asy_view_select *select, asy_view **out)
+{
+    builder b = {.select = select};
+    bool *process_seen = calloc((size_t)p->process_count + 1, 1);
+    uint32_t root;
+    asy_status st = ASY_ENOMEM;
+
+    *out = NULL;
+    b.view = calloc(1, sizeof *b.view);
+    if (b.view == NULL || process_seen == NULL) {
+        goto done;
+    }
+    b.view->profile = p;
+    st = asy_same_make(p, &b.view->same);
+    if (st == ASY_OK) {
+        st = add_node(&b, 0, ASY_VIEW_NONE, &root);
+    }
+    if (st == ASY_OK) {
+        st = merge_threads(&b, process_seen);
+    }
+    if (st != ASY_OK) {
+        goto done;
+    }
+    take_off_all(&b);
+    sum_up(b.view);
+    *out = b.view;
+    b.view = NULL;
+done:
+    asy_view_free(b.view);
+    free(process_seen);
+    free(b.cost_ps);
+    free(b.slots);
+    free(b.places);
+    return st;
+}
+
+void
+asy_view_free(asy_view *v)
+{
+    if (v != NULL) {
+        free(v->nodes);
+        free(v->same);
+        free(v);
+    }
+}
+
+// ---- direct recursion laid flat ----
+
+static void
+fold_node(asy_view_node *to, const asy_view_node *from)
+{
+    mark_kind(to, from->kind);
+    to->open += from->open;
+    to->calls += from->calls;
+    to->resumes += from->resumes;
+    to->unwinds += from->unwinds;
+    to->self_ns += from->self_ns;
+    to->wait_ns += from->wait_ns;
+    to->suspended_ns += from->suspended_ns;
+}
+
+static asy_status
+collapse_nodes(builder *b, const asy_view *v)
+{
+    asy_status st = grow_places(b, v->node_count);
+
+    for (uint32_t i = 0; i < v->node_count && st == ASY_OK; i++) {
+        const asy_view_node *n = &v->nodes[i];
+        uint32_t up = i == 0 ? 0 : b->places[n->parent].into;
+
+        b->places[i].into = up;
+        if (b->view->nodes[up].func != n->func) {
+            st = child_of(b, up, n->func, &b->places[i].into);
+        }
+        if (st == ASY_OK) {
+            fold_node(&b->view->nodes[b->places[i].into], n);
+        }
+    }
+    return st;
+}
+
+asy_status
+asy_view_collapse(const asy_view *v, asy_view **out)
+{
+    builder b = {.view = calloc(1, sizeof *b.view)};
+    size_t same_bytes = ((size_t)v->profile->func_count + 1) * sizeof *v->same;
+    uint32_t root;
+    asy_status st = ASY_ENOMEM;
+
+    *out = NULL;
+    if (b.view == NULL) {
+        return ASY_ENOMEM;
+    }
+    *b.view = *v;
+    b.view->nodes = NULL;
+    b.view->node_count = 0;
+    b.view->same = malloc(same_bytes);
+    if (b.view->same == NULL) {
+        goto done;
+    }
+    memcpy(b.view->same, v->same, same_bytes);
+    st = add_node(&b, 0, ASY_VIEW_NONE, &root);
+    if (st == ASY_OK) {
+        st = collapse_nodes(&b, v);
+    }
+    if (st != ASY_OK) {
+        goto done;
+    }
+    sum_up(b.view);
+    *out = b.view;
+    b.view = NULL;
+done:
+    asy_view_free(b.view);
+    free(b.cost_ps);
+    free(b.slots);
+    free(b.places);
+    return st;
+}

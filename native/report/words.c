@@ -1,0 +1,268 @@
+// words.c: what a recording lacks, in sentences, and how sentences fill lines.
+#include "report/words.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report/units.h"
+
+// ---- lists of sentences ----
+
+void
+asy_words_add(asy_words *w, const char *fmt, ...)
+{
+    va_list ap;
+    char *text = NULL;
+    char **grown = realloc(w->text, (w->count + 1) * sizeof *grown);
+
+    if (grown == NULL) {
+        w->failed = true;
+        return;
+    }
+    w->text = grown;
+    va_start(ap, fmt);
+    if (vasprintf(&text, fmt, ap) < 0) {
+        w->failed = true;
+    } else {
+        w->text[w->count++] = text;
+    }
+    va_end(ap);
+}
+
+void
+asy_words_clear(asy_words *w)
+{
+    for (uint32_t i = 0; i < w->count; i++) {
+        free(w->text[i]);
+    }
+    free(w->text);
+    *w = (asy_words){0};
+}
+
+int
+asy_words_wrap(asy_out *o, const asy_words *parts, const char *joint, int column, int indent)
+{
+    int lines = 1;
+
+    for (uint32_t i = 0; i < parts->count; i++) {
+        int width = asy_text_width(parts->text[i]);
+        int glue = i == 0 ? 0 : asy_text_width(joint);
+        int end = i + 1 < parts->count ? (int)strcspn(joint, " ") : 0;
+
+        if (i > 0 && column + glue + width + end > o->width) {
+            asy_out_bytes(o, joint, strcspn(joint, " "));
+            asy_out_put(o, "\n");
+            asy_out_spaces(o, indent);
+            column = indent;
+            lines++;
+        } else if (i > 0) {
+            asy_out_put(o, joint);
+            column += glue;
+        }
+        asy_out_put(o, parts->text[i]);
+        column += width;
+    }
+    asy_out_put(o, "\n");
+    return lines;
+}
+
+// ---- names ----
+
+char *
+asy_words_func(const asy_profile *p, uint32_t func, int columns)
+{
+    const char *name = func == ASY_VIEW_NONE ? "outside of any function" : p->funcs[func].name;
+
+    if (func != ASY_VIEW_NONE && p->funcs[func].kind == ASY_NODE_PY && strcmp(name, "<module>") == 0) {
+        name = "top level";
+    }
+    return asy_text_fit(name[0] == '\0' ? "(no name)" : name, columns, ASY_CUT_END);
+}
+
+char *
+asy_words_quote(const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-=:,@%";
+    size_t len = strlen(word);
+    char *out = malloc(4 * len + 3), *at = out;
+
+    if (out == NULL) {
+        return NULL;
+    }
+    if (len > 0 && strspn(word, plain) == len) {
+        memcpy(out, word, len + 1);
+        return out;
+    }
+    *at++ = '\'';
+    for (; *word != '\0'; word++) {
+        if (*word == '\'') {
+            memcpy(at, "'\\''", 4);
+            at += 4;
+        } else {
+            *at++ = *word;
+        }
+    }
+    *at++ = '\'';
+    *at = '\0';
+    return out;
+}
+
+// ---- time ----
+
+uint64_t
+asy_words_wall_ns(const asy_profile *p)
+{
+    const asy_profile_process *proc = p->processes;
+    uint64_t end;
+
+    if (p->process_count != 1 || proc->program_ns == 0) {
+        return p->duration_ns;
+    }
+    end = proc->program_end_ns != 0 ? proc->program_end_ns : proc->end_ns != 0 ? proc->end_ns : p->duration_ns;
+    for (uint32_t t = 0; t < p->thread_count; t++) {
+        const asy_profile_thread *th = &p->threads[t];
+
+        if (t != proc->main_thread && th->ended && th->end_ns > end) {
+            end = th->end_ns;
+        }
+    }
+    return end > proc->program_ns ? end - proc->program_ns : p->duration_ns;
+}
+
+// ---- losses ----
+
+uint64_t
+asy_words_loss(const asy_profile *p, int which)
+{
+    uint64_t sum = p->losses[which];
+
+    for (uint32_t i = 0; i < p->process_count; i++) {
+        sum += p->processes[i].losses[which];
+    }
+    return sum;
+}
+
+bool
+asy_words_lost_calls(const asy_profile *p)
+{
+    static const int kinds[] = {ASY_LOSS_EVENTS, ASY_LOSS_UNMATCHED, ASY_LOSS_HOOK, ASY_LOSS_CHUNKS};
+
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        if (asy_words_loss(p, kinds[i]) != 0) {
+            return true;
+        }
+    }
+    return !p->complete;
+}
+
+static uint64_t
+open_calls(const asy_view *v)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t i = 1; i < v->node_count; i++) {
+        const asy_view_node *n = &v->nodes[i];
+        uint32_t kind = asy_view_kind(n);
+        bool inherited = (n->kind & ASY_NODE_F_INHERITED) != 0 && n->calls < n->open;
+
+        if (kind != ASY_NODE_TAG && kind != ASY_NODE_PHASE) {
+            sum += inherited ? n->calls : n->open;
+        }
+    }
+    return sum;
+}
+
+static void
+add_signal(asy_words *w, const asy_profile *p, uint64_t open)
+{
+    const asy_profile_process *killed = NULL;
+    const char *call = open == 1 ? "call begun was" : "calls begun were";
+    const char *name;
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < p->process_count; i++) {
+        if (p->processes[i].exited == 2) {
+            killed = &p->processes[i];
+            count++;
+        }
+    }
+    name = killed == NULL ? NULL : sigabbrev_np(killed->status);
+    if (count == 0 && open > 0) {
+        asy_words_add(w, "%s %s not yet at an end when the %s", asy_units_count(open).s, call,
+                      p->process_count > 0 && p->processes[0].exited == 1 ? "process exited" : "recording ended");
+    } else if (count > 1) {
+        asy_words_add(w, "%u processes were killed by a signal; %s %s never seen to end", count,
+                      asy_units_count(open).s, call);
+    } else if (count == 1 && open > 0 && name != NULL) {
+        asy_words_add(w, "%s %s never seen to end: the process was killed by SIG%s", asy_units_count(open).s, call,
+                      name);
+    } else if (count == 1) {
+        asy_words_add(w, "the process was killed by signal %d; %s %s never seen to end", killed->status,
+                      asy_units_count(open).s, call);
+    }
+}
+
+// %s is the number.
+static const struct {
+    int which;
+    const char *one, *many;
+} loss_words[] = {
+    {ASY_LOSS_EVENTS, "1 event was not counted: there was no memory for it",
+     "%s events were not counted: there was no memory for them"},
+    {ASY_LOSS_CHUNKS, "memory for counts was refused once", "memory for counts was refused %s times"},
+    {ASY_LOSS_HOOK, "the program replaced our hook by its own once: calls since then are missing",
+     "the program replaced our hook by its own %s times: calls after that are missing"},
+    {ASY_LOSS_UNMATCHED, "1 call that ended was never seen to begin", "%s calls that ended were never seen to begin"},
+    {ASY_LOSS_RESYNCS, "1 call was closed because its end was not seen",
+     "%s calls were closed because their end was not seen"},
+    {ASY_LOSS_FOLDS, "1 call was counted without its path: too many paths",
+     "%s calls were counted without their path: too many paths"},
+    {ASY_LOSS_DEPTH, "1 call was counted without its path: too deep",
+     "%s calls were counted without their path: too deep"},
+    {ASY_LOSS_SUSPENSIONS, "1 suspended generator was forgotten: its suspended time is missing",
+     "%s suspended generators were forgotten: their suspended time is missing"},
+    {ASY_LOSS_SYMBOLS, "1 function has no name: the log was full", "%s functions have no name: the log was full"},
+    {ASY_LOSS_FORKS, "1 forked process was not measured", "%s forked processes were not measured"},
+    {ASY_LOSS_EXECS, "1 Python that was started was not measured", "%s Pythons that were started were not measured"},
+    {ASY_LOSS_SUBINTERPS, "1 sub-interpreter was not measured", "%s sub-interpreters were not measured"},
+    {ASY_LOSS_CONTEXTS, "1 greenlet switch could not be followed", "%s greenlet switches could not be followed"},
+    {ASY_LOSS_TAGS, "1 change of a tag could not be placed", "%s changes of tags could not be placed"},
+};
+
+static void
+add_loss(asy_words *w, size_t row, uint64_t n)
+{
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    asy_words_add(w, n == 1 ? loss_words[row].one : loss_words[row].many, asy_units_count(n).s);
+#pragma GCC diagnostic pop
+}
+
+void
+asy_words_losses(const asy_view *v, asy_words *w)
+{
+    const asy_profile *p = v->profile;
+
+    if (!p->complete && p->cut_at != 0) {
+        asy_words_add(w, "the recording is damaged at byte %s: what came before is shown",
+                      asy_units_count(p->cut_at).s);
+    } else if (!p->complete) {
+        asy_words_add(w, "the recording has no end: assay was stopped before it could write it");
+    }
+    add_signal(w, p, open_calls(v));
+    for (size_t i = 0; i < sizeof loss_words / sizeof *loss_words; i++) {
+        uint64_t n = asy_words_loss(p, loss_words[i].which);
+
+        if (n > 0) {
+            add_loss(w, i, n);
+        }
+    }
+    for (uint32_t i = 0; i < p->note_count; i++) {
+        char *note = asy_text_fit(p->notes[i], 400, ASY_CUT_END);
+
+        asy_words_add(w, "%s", note == NULL ? "" : note);
+        free(note);
+    }
+}
