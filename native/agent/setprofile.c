@@ -1,28 +1,160 @@
-// setprofile.c: PyEval_SetProfile, where there is no sys.monitoring (3.11).
+// setprofile.c: a profile callback in every thread, where there is no sys.monitoring (3.11).
+// The interpreter tells a call from a resume, and a return from a yield, only by the instruction that the frame stands at.
 #include "agent/backend.h"
 
 #if !ASY_CPYTHON_MONITORING
 
+#include <string.h>
+
+#include "agent/funcs.h"
+#include "cpython/profile.h"
+
+#define SUSPENDS (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR)
+
+static inline uint64_t
+token_of(PyCodeObject *code)
+{
+    return (uint64_t)(uintptr_t)code;
+}
+
+// Hot: every Python call.
+static void
+on_call(PyFrameObject *frame, PyCodeObject *code)
+{
+    asy_agent_thread *t = asy_thread_get(ASY_FIRST_ENTERS);
+    bool made = false;
+    uint64_t token = token_of(code);
+    uint32_t func, node;
+
+    if (t == NULL || (func = asy_funcs_code(t, code)) == 0) {
+        return;
+    }
+    node = asy_tree_child(&t->tree, func, ASY_NODE_PY, &made);
+    if (__builtin_expect((code->co_flags & SUSPENDS) != 0, 0) && !asy_profile_begins(frame)) {
+        asy_suspend_resume(&asy_the_agent.suspend, &t->tree, node, token, (uint64_t)(uintptr_t)frame, asy_agent_ticks());
+        return;
+    }
+    if (__builtin_expect(made, 0)) {
+        asy_backend_made(t, code, func, &token);
+    }
+    asy_tree_enter(&t->tree, node, token, ASY_NODE_PY, asy_agent_ticks());
+}
+
+// Hot: every return. `value` is NULL where an exception ends the frame.
+static void
+on_return(PyFrameObject *frame, PyCodeObject *code, PyObject *value, uint64_t now)
+{
+    asy_agent_thread *t = asy_thread_get(ASY_FIRST_LEAVES);
+
+    if (t == NULL) {
+        return;
+    }
+    if (__builtin_expect((code->co_flags & SUSPENDS) != 0, 0) && value != NULL && asy_profile_yields(frame)) {
+        asy_suspend_yield(&asy_the_agent.suspend, &t->tree, token_of(code), (uint64_t)(uintptr_t)frame, now);
+        return;
+    }
+    if (value == NULL || asy_tree_frame(&t->tree, t->tree.thread->depth - 1)->token != token_of(code)) {
+        asy_backend_leave_odd(t, token_of(code), now, value == NULL);
+        return;
+    }
+    asy_tree_leave(&t->tree, token_of(code), now);
+}
+
+// The program is about to put its own profile function in our place.
+static void
+hook_replaced(PyObject *callable)
+{
+    const PyMethodDef *def = PyCFunction_Check(callable) ? ((PyCFunctionObject *)callable)->m_ml : NULL;
+
+    if (def != NULL && strcmp(def->ml_name, "setprofile") == 0) {
+        asy_arena_lose(&asy_the_agent.arena, asy_the_agent.slot, ASY_LOSS_HOOK, 1);
+    }
+}
+
+// Hot: every C call.
+static void
+on_c_call(PyCodeObject *code, PyObject *callable)
+{
+    asy_agent_thread *t = asy_thread_get(ASY_FIRST_CALLS);
+    bool made = false;
+    uint32_t func, node, kind;
+
+    if (t == NULL || (func = asy_funcs_callable(t, callable, &kind)) == 0) {
+        return;
+    }
+    node = asy_tree_child(&t->tree, func, kind, &made);
+    if (__builtin_expect(made, 0)) {
+        asy_thread_name(t);
+        hook_replaced(callable);
+    }
+    asy_tree_enter(&t->tree, node, token_of(code) | 1u, kind, asy_agent_ticks());
+}
+
+static void
+on_c_end(PyCodeObject *code, bool raised, uint64_t now)
+{
+    asy_agent_thread *t = asy_thread_tls;
+
+    if (t == NULL || t->tree.thread == NULL) {
+        return;
+    }
+    if (raised) {
+        asy_tree_unwind(&t->tree, token_of(code) | 1u, now);
+    }
+    else {
+        asy_tree_leave(&t->tree, token_of(code) | 1u, now);
+    }
+}
+
+static int
+on_event(PyObject *self, PyFrameObject *frame, int what, PyObject *arg)
+{
+    uint64_t now = asy_agent_ticks();
+    PyCodeObject *code = asy_profile_code(frame);
+
+    (void)self;
+    switch (what) {
+    case PyTrace_CALL: on_call(frame, code); break;
+    case PyTrace_RETURN: on_return(frame, code, arg, now); break;
+    case PyTrace_C_CALL:
+        if (asy_the_agent.c_calls) {
+            on_c_call(code, arg);
+        }
+        break;
+    case PyTrace_C_RETURN:
+    case PyTrace_C_EXCEPTION:
+        if (asy_the_agent.c_calls) {
+            on_c_end(code, what == PyTrace_C_EXCEPTION, now);
+        }
+        break;
+    default: break;
+    }
+    return 0;
+}
+
 asy_status
 asy_backend_open(void)
 {
-    return ASY_EVERSION;
+    return asy_profile_check() ? ASY_OK : ASY_EVERSION;
 }
 
 asy_status
 asy_backend_on(void)
 {
-    return ASY_EVERSION;
+    asy_profile_hook_all(on_event);
+    return ASY_OK;
 }
 
 void
 asy_backend_off(void)
 {
+    asy_profile_unhook_all(on_event);
 }
 
 void
 asy_backend_forked(void)
 {
+    asy_profile_unhook_all(on_event);
 }
 
 #endif

@@ -19,7 +19,7 @@ BELOW = {
     "report": {"record", "core", "os"},
     "agent": {"harvest", "record", "cpython", "core", "os"},
     "preload": {"agent", "core", "os"},
-    "cli": {"report", "export", "sampler", "harvest", "record", "cpython", "core", "os"},
+    "cli": {"preload", "report", "export", "sampler", "harvest", "record", "cpython", "core", "os"},
 }
 PYTHON_H = re.compile(r'#\s*include\s*[<"](Python\.h|pyconfig\.h|internal/|cpython/\w+\.h>)')
 VERSION_FACT = re.compile(r"PY_VERSION_HEX|PY_MINOR_VERSION|Py_BUILD_CORE|pycore_")

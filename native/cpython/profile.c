@@ -1,0 +1,117 @@
+// profile.c: the hook of 3.11 in every thread.
+// A new thread's first frame asks the arena allocator for its stack chunk, under the GIL: there it gets the hook, whoever
+// started the thread (notes: no other place sees threads of C libraries).
+#include "cpython/profile.h"
+
+#if !ASY_CPYTHON_MONITORING
+
+#include <opcode.h>
+
+static struct {
+    PyObjectArenaAllocator below;
+    Py_tracefunc hook; // NULL = off
+    bool wrapped;
+} arenas;
+
+static bool
+is_resume(const uint8_t *unit)
+{
+    return unit[0] == RESUME || unit[0] == RESUME_QUICK;
+}
+
+bool
+asy_profile_begins(PyFrameObject *frame)
+{
+    const asy_profile_iframe *f = ((asy_profile_frame *)(void *)frame)->f_frame;
+
+    return is_resume(f->prev_instr) && (f->prev_instr[1] & 3) == 0;
+}
+
+bool
+asy_profile_yields(PyFrameObject *frame)
+{
+    const asy_profile_iframe *f = ((asy_profile_frame *)(void *)frame)->f_frame;
+
+    return f->prev_instr[0] == YIELD_VALUE;
+}
+
+bool
+asy_profile_check(void)
+{
+    PyFrameObject *frame = PyEval_GetFrame();
+    PyCodeObject *code;
+    bool same;
+
+    if (frame == NULL) {
+        return false;
+    }
+    code = PyFrame_GetCode(frame);
+    same = ((asy_profile_frame *)(void *)frame)->f_frame->f_code == code &&
+           ((asy_profile_frame *)(void *)frame)->f_frame->frame_obj == (PyObject *)frame &&
+           (int)(((asy_profile_frame *)(void *)frame)->f_frame->prev_instr - (const uint8_t *)code->co_code_adaptive) ==
+               PyFrame_GetLasti(frame);
+    Py_DECREF(code);
+    return same;
+}
+
+static void
+thread_hook(PyThreadState *ts, Py_tracefunc hook)
+{
+    if (ts->c_profilefunc == NULL) {
+        ts->c_profilefunc = hook;
+        if (ts->tracing == 0) {
+            ts->cframe->use_tracing = 255;
+        }
+    }
+}
+
+static void *
+arena_alloc(void *ctx, size_t size)
+{
+    PyThreadState *ts = _PyThreadState_UncheckedGet();
+
+    (void)ctx;
+    if (arenas.hook != NULL && ts != NULL && ts->c_profilefunc == NULL && ts->interp == PyInterpreterState_Main()) {
+        thread_hook(ts, arenas.hook);
+    }
+    return arenas.below.alloc(arenas.below.ctx, size);
+}
+
+static void
+arena_free(void *ctx, void *p, size_t size)
+{
+    (void)ctx;
+    arenas.below.free(arenas.below.ctx, p, size);
+}
+
+void
+asy_profile_hook_all(Py_tracefunc hook)
+{
+    PyObjectArenaAllocator ours = {NULL, arena_alloc, arena_free};
+
+    if (!arenas.wrapped) {
+        PyObject_GetArenaAllocator(&arenas.below);
+        PyObject_SetArenaAllocator(&ours);
+        arenas.wrapped = true; // for the life of the process: somebody may have wrapped us
+    }
+    arenas.hook = hook;
+    for (PyThreadState *ts = PyInterpreterState_ThreadHead(PyInterpreterState_Main()); ts != NULL; ts = PyThreadState_Next(ts)) {
+        thread_hook(ts, hook);
+    }
+}
+
+void
+asy_profile_unhook_all(Py_tracefunc hook)
+{
+    arenas.hook = NULL;
+    for (PyThreadState *ts = PyInterpreterState_ThreadHead(PyInterpreterState_Main()); ts != NULL; ts = PyThreadState_Next(ts)) {
+        if (ts->c_profilefunc == hook) {
+            ts->c_profilefunc = NULL;
+            if (ts->tracing == 0 && ts->c_tracefunc == NULL) {
+                ts->cframe->use_tracing = 0;
+            }
+        }
+    }
+}
+
+#endif

@@ -1,0 +1,47 @@
+// profile.h: PyEval_SetProfile as 3.11 has it: what a profile callback may read of its frame, and how threads get the hook.
+// Layouts: Include/internal/pycore_frame.h of 3.11; asy_profile_check proves them in the running interpreter.
+#ifndef ASY_CPYTHON_PROFILE_H
+#define ASY_CPYTHON_PROFILE_H
+
+#include "cpython/api.h"
+
+#if !ASY_CPYTHON_MONITORING
+
+// struct _PyInterpreterFrame of 3.11, as far as we read it.
+typedef struct {
+    PyObject *f_func, *f_globals, *f_builtins, *f_locals;
+    PyCodeObject *f_code;
+    PyObject *frame_obj;
+    void *previous;
+    const uint8_t *prev_instr; // two bytes a unit: opcode, argument
+} asy_profile_iframe;
+
+// struct _frame of 3.11, as far as we read it.
+typedef struct {
+    PyObject_HEAD
+    PyObject *f_back;
+    asy_profile_iframe *f_frame;
+} asy_profile_frame;
+
+// Hot: every event.
+static inline PyCodeObject *
+asy_profile_code(PyFrameObject *frame)
+{
+    return ((asy_profile_frame *)(void *)frame)->f_frame->f_code;
+}
+
+// At a call event: does the frame begin (else a suspended one goes on)?
+bool asy_profile_begins(PyFrameObject *frame);
+// At a return event of a generator's frame: is it suspended (else it is over)?
+bool asy_profile_yields(PyFrameObject *frame);
+
+// True if the layouts above are those of the running interpreter. Needs a frame to be running.
+bool asy_profile_check(void);
+
+// Give every thread of the main interpreter the hook, those to come as well, or take it away from all. A thread whose program has set a
+// profile function of its own is left alone. No audit event.
+void asy_profile_hook_all(Py_tracefunc hook);
+void asy_profile_unhook_all(Py_tracefunc hook);
+
+#endif
+#endif

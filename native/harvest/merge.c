@@ -1,0 +1,244 @@
+// merge.c: many short threads in one row: trees laid over each other by (parent, function, kind).
+// Rows are told apart by name, its trailing digits generalised. Merged nodes never exceed what one arena can hold; beyond that,
+// calls go to the node above (counted as folds).
+#include "harvest/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char OTHERS[] = "other threads";
+
+static bool
+is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+// "Thread-12 (worker)" → "Thread-* (worker)", "pool_3" → "pool_*".
+uint32_t
+asy_merge_name(const char *name, uint32_t len, char out[ASY_NAME_BYTES])
+{
+    uint32_t head = len; // where the digits end
+    uint32_t from;
+
+    for (uint32_t i = 1; len > 0 && name[len - 1] == ')' && i + 1 < len; i++) {
+        if (name[i] == ' ' && name[i + 1] == '(') {
+            head = i;
+            break;
+        }
+    }
+    from = head;
+    while (from > 0 && is_digit(name[from - 1])) {
+        from--;
+    }
+    if (from == head) {
+        memcpy(out, name, len);
+        return len;
+    }
+    memcpy(out, name, from);
+    out[from] = '*';
+    memcpy(out + from + 1, name + head, len - head);
+    return from + 1 + len - head;
+}
+
+asy_write_counts
+asy_merge_counts(const asy_harvest *h, const asy_model_node *n)
+{
+    return (asy_write_counts){
+        .calls = n->calls,
+        .resumes = n->resumes,
+        .unwinds = n->unwinds,
+        .self_ns = asy_clock_span_ns(&h->scale, n->self_ticks),
+        .wait_ns = asy_clock_span_ns(&h->scale, n->wait_ticks < n->self_ticks ? n->wait_ticks : n->self_ticks),
+        .suspended_ns = asy_clock_span_ns(&h->scale, n->suspended_ticks),
+        .open = n->open,
+    };
+}
+
+void
+asy_merge_free(asy_model_merged *m)
+{
+    if (m != NULL) {
+        asy_map_clear(&m->index);
+        free(m->nodes);
+        free(m->changed);
+        free(m);
+    }
+}
+
+static asy_status
+append(asy_harvest *h, asy_model_merged *m, uint32_t parent, uint32_t func, uint32_t kind, uint32_t *id)
+{
+    if (m->node_count == m->node_room) {
+        uint32_t room = m->node_room == 0 ? 64 : m->node_room * 2;
+        asy_model_node *nodes = realloc(m->nodes, room * sizeof(*nodes));
+        uint8_t *changed;
+
+        if (nodes == NULL) {
+            return ASY_ENOMEM;
+        }
+        m->nodes = nodes;
+        changed = realloc(m->changed, room);
+        if (changed == NULL) {
+            return ASY_ENOMEM;
+        }
+        m->changed = changed;
+        m->node_room = room;
+    }
+    m->nodes[m->node_count] = (asy_model_node){.parent = parent, .func = func, .kind = kind};
+    m->changed[m->node_count] = 1;
+    *id = m->node_count++;
+    h->merged_nodes++;
+    return ASY_OK;
+}
+
+// The row of a name; made if it is new and there is room, else that of the others.
+static asy_status
+row_for(asy_harvest *h, asy_model_process *p, const asy_text *name, asy_model_merged **out)
+{
+    char text[ASY_NAME_BYTES];
+    uint32_t len = asy_merge_name(name->bytes, name->len, text);
+    asy_model_merged *m;
+    asy_status st;
+    uint32_t i, root;
+
+    for (i = 0; i < ASY_MERGED_ROWS && p->merged[i] != NULL; i++) {
+        m = p->merged[i];
+        if (m->row.name.len == len && memcmp(m->name, text, len) == 0) {
+            *out = m;
+            return ASY_OK;
+        }
+    }
+    if (i == ASY_MERGED_ROWS && p->merged[i] != NULL) {
+        *out = p->merged[i];
+        return ASY_OK;
+    }
+    if (i == ASY_MERGED_ROWS) {
+        len = sizeof(OTHERS) - 1;
+        memcpy(text, OTHERS, len);
+    }
+    m = calloc(1, sizeof(*m));
+    if (m == NULL) {
+        return ASY_ENOMEM;
+    }
+    st = append(h, m, 0, ASY_NONE, ASY_NODE_ROOT, &root);
+    if (st != ASY_OK) {
+        asy_merge_free(m);
+        return st;
+    }
+    memcpy(m->name, text, len);
+    m->row = (asy_write_thread){.id = h->next_thread++, .process = p->id, .start_ns = UINT64_MAX, .ended = 1, .name = {m->name, len}};
+    p->merged[i] = m;
+    *out = m;
+    return ASY_OK;
+}
+
+static void
+add_row(asy_model_merged *m, const asy_write_thread *t)
+{
+    asy_write_thread *r = &m->row;
+
+    r->start_ns = t->start_ns < r->start_ns ? t->start_ns : r->start_ns;
+    r->end_ns = t->end_ns > r->end_ns ? t->end_ns : r->end_ns;
+    r->cpu_ns += t->cpu_ns;
+    r->flags |= t->flags & ~(uint64_t)ASY_THREAD_F_MAIN;
+    r->overhead_ns += t->overhead_ns;
+    r->overhead_events += t->overhead_events;
+    r->ended &= t->ended;
+    r->merged++;
+    m->row_changed = true;
+}
+
+static void
+add_counts(asy_model_node *to, const asy_model_node *from)
+{
+    to->calls += from->calls;
+    to->resumes += from->resumes;
+    to->unwinds += from->unwinds;
+    to->self_ticks += from->self_ticks;
+    to->wait_ticks += from->wait_ticks < from->self_ticks ? from->wait_ticks : from->self_ticks;
+    to->suspended_ticks += from->suspended_ticks;
+    to->open += from->open;
+}
+
+// A key is 26 bits of parent, 6 of kind, 32 of function; never 0, because no node but the root is of kind ROOT.
+static asy_status
+node_for(asy_harvest *h, asy_model_merged *m, uint32_t parent, const asy_model_node *n, uint32_t *id)
+{
+    uint64_t kind = (n->kind & 15u) | (n->kind & ASY_NODE_F_INHERITED ? 16u : 0) | (n->kind & ASY_NODE_F_FOLDED ? 32u : 0);
+    uint64_t key = (uint64_t)parent << 38 | kind << 32 | n->func;
+    uint64_t known;
+    asy_status st;
+
+    if (asy_map_get(&m->index, key, &known)) {
+        *id = (uint32_t)known;
+        return ASY_OK;
+    }
+    if (h->merged_nodes >= h->arena->chunk_count * 2 * ASY_NODE_PART || m->node_count >= 1u << 26) {
+        h->merged_folds += n->calls;
+        *id = parent;
+        return ASY_OK;
+    }
+    st = append(h, m, parent, n->func, n->kind, id);
+    return st == ASY_OK ? asy_map_put(&m->index, key, *id) : st;
+}
+
+asy_status
+asy_merge_thread(asy_harvest *h, asy_model_thread *t)
+{
+    uint32_t *place = calloc(t->node_count, sizeof(*place)); // the thread's node → the row's
+    asy_model_merged *m;
+    asy_status st;
+
+    if (place == NULL) {
+        return ASY_ENOMEM;
+    }
+    st = row_for(h, t->process, &t->row.name, &m);
+    for (uint32_t id = 1; id < t->node_count && st == ASY_OK; id++) {
+        st = node_for(h, m, place[t->nodes[id].parent], &t->nodes[id], &place[id]);
+    }
+    for (uint32_t id = 0; id < t->node_count && st == ASY_OK; id++) { // nothing fails from here on
+        add_counts(&m->nodes[place[id]], &t->nodes[id]);
+        m->changed[place[id]] = 1;
+    }
+    if (st == ASY_OK) {
+        add_row(m, &t->row);
+    }
+    free(place);
+    return st;
+}
+
+static asy_status
+write_row(asy_harvest *h, asy_model_merged *m)
+{
+    asy_status st = m->row_changed ? asy_write_thread_row(h->writer, &m->row) : ASY_OK;
+
+    m->row_changed = false;
+    for (; m->defined < m->node_count && st == ASY_OK; m->defined++) {
+        const asy_model_node *n = &m->nodes[m->defined];
+
+        st = asy_write_node(h->writer, m->row.id, m->defined, n->parent, n->func, n->kind);
+    }
+    for (uint32_t i = 0; i < m->node_count && st == ASY_OK; i++) {
+        if (m->changed[i]) {
+            asy_write_counts c = asy_merge_counts(h, &m->nodes[i]);
+
+            st = asy_write_node_counts(h->writer, m->row.id, i, &c);
+            m->changed[i] = 0;
+        }
+    }
+    return st;
+}
+
+asy_status
+asy_merge_write(asy_harvest *h, asy_model_process *p)
+{
+    asy_status st = ASY_OK;
+
+    for (uint32_t i = 0; i <= ASY_MERGED_ROWS && st == ASY_OK; i++) {
+        if (p->merged[i] != NULL && p->merged[i]->row.merged > 0) {
+            st = write_row(h, p->merged[i]);
+        }
+    }
+    return st;
+}

@@ -1,0 +1,157 @@
+// model.h: what the harvester knows of an arena, and how its files share the work. Private to native/harvest.
+//   harvest.c  the order of a poll, deaths, the end         directory.c  which chunk belongs to whom, freeing
+//   symbols.c  function ids of a process to the recording's  threads.c    nodes and counts of one thread
+//   merge.c    many short threads in one row                 process.c    process rows
+// Everything here is private memory. What comes from the arena is bounded when it is taken over; after that it is trusted.
+#ifndef ASY_HARVEST_MODEL_H
+#define ASY_HARVEST_MODEL_H
+
+#include "harvest/harvest.h"
+#include "harvest/map.h"
+
+#define ASY_NONE UINT32_MAX
+#define ASY_OWN_ROWS 256u      // threads of a process that are kept by themselves, whatever they do
+#define ASY_LASTING_ROWS 1024u // with those that came later and lasted over two checkpoints
+#define ASY_MERGED_ROWS 64u    // names of merged threads; the rest is "other threads"
+
+// A word of the arena: read once, whole.
+static inline uint64_t
+asy_word_load(const uint64_t *p)
+{
+    return __atomic_load_n(p, __ATOMIC_RELAXED);
+}
+
+static inline uint32_t
+asy_word_load32(const uint32_t *p)
+{
+    return __atomic_load_n(p, __ATOMIC_RELAXED);
+}
+
+typedef struct {
+    uint32_t parent, func, kind, open; // func: recording-wide
+    uint64_t calls, resumes, unwinds, self_ticks, wait_ticks, suspended_ticks;
+} asy_model_node; // 64 bytes
+
+typedef struct {
+    uint32_t ordinal, chunk;
+} asy_model_piece;
+
+typedef struct {
+    asy_model_piece *at; // owned; ascending ordinals
+    uint32_t count, room;
+} asy_model_pieces;
+
+typedef struct asy_model_thread {
+    struct asy_model_process *process; // borrowed
+    uint64_t serial;
+    uint32_t place;  // in asy_harvest.threads
+    uint32_t chunk;  // the THREAD chunk, ASY_NONE = not seen
+    uint32_t id;     // row in the recording, ASY_NONE = none yet
+    uint32_t checkpoints; // that it has lived through
+    bool ended;      // by itself
+    bool damaged;    // its nodes are taken no further
+    bool waited;     // a symbol was missing at the last take
+    uint32_t limit;  // nodes that were complete when this poll began
+    asy_model_pieces node_pieces, stack_pieces;
+    asy_model_node *nodes; // owned
+    uint32_t *open;        // owned, as long as nodes, zero between takes
+    uint32_t node_count, node_room, defined; // `defined`: nodes the writer knows
+    asy_write_thread row;  // as last taken; its name points to `name`
+    char name[ASY_NAME_BYTES];
+} asy_model_thread;
+
+typedef struct {
+    asy_model_node *nodes; // owned
+    uint8_t *changed;      // owned
+    uint32_t node_count, node_room, defined;
+    asy_map index; // (parent, kind, func) → node
+    asy_write_thread row; // its name points to `name`
+    char name[ASY_NAME_BYTES];
+    bool row_changed;
+} asy_model_merged;
+
+typedef struct asy_model_process {
+    uint32_t slot, id;
+    uint64_t pid;
+    bool written; // the recording knows it
+    bool dead;
+    uint64_t died_ticks;
+    int exited, status;
+    uint32_t rows;        // threads with a row of their own
+    uint64_t main_serial; // of the thread in main_id
+    uint32_t main_id, main_nodes;
+    uint64_t lost_symbols; // functions that were given the name "?"
+    asy_map funcs;   // id in the process → id in the recording
+    asy_map threads; // serial + 1 → asy_model_thread
+    asy_model_merged *merged[ASY_MERGED_ROWS + 1]; // owned
+    char *texts; // owned: executable, cwd, command
+    asy_write_process row; // last written; its texts borrow from `texts`
+} asy_model_process;
+
+// What is known of a chunk that is not free.
+typedef struct {
+    uint64_t owner; // state >> 8 when it was taken over, UINT64_MAX = not yet
+    uint32_t kind;
+    uint32_t read;  // symbol bytes consumed
+    bool taken;     // nothing more is wanted from it
+} asy_model_chunk;
+
+struct asy_harvest {
+    asy_arena *arena;   // borrowed
+    asy_writer *writer; // borrowed
+    asy_clock_kind clock;
+    asy_clock_pair begin, now;
+    asy_clock_scale scale;
+    uint64_t gap_ticks;
+    asy_model_chunk *chunks; // owned, chunk_room
+    uint32_t chunk_room, chunk_top; // no chunk from `top` on was ever claimed
+    asy_model_process *processes[ASY_PROC_MAX]; // owned; by slot
+    asy_model_thread **threads; // owned, each owned
+    uint32_t thread_count, thread_room;
+    uint32_t next_process, next_thread, next_func;
+    uint32_t nameless; // func of "?", ASY_NONE = not made
+    uint64_t merged_nodes, merged_folds;
+    uint64_t losses[ASY_LOSS_COUNT]; // last written
+    asy_harvest_totals totals;
+    uint8_t *scratch;  // owned, one chunk
+};
+
+uint64_t asy_harvest_ns(const asy_harvest *h, uint64_t ticks); // since the session began
+uint64_t asy_harvest_owner_pins(const asy_harvest *h, uint64_t owner);
+
+// directory.c
+asy_status asy_directory_scan(asy_harvest *h);
+// Nothing more is wanted from a chunk: it is freed now if its owner is done with it, else as soon as it is.
+void asy_directory_release(asy_harvest *h, uint32_t chunk);
+// Every chunk of a dead process.
+void asy_directory_bury(asy_harvest *h, uint32_t slot);
+
+// symbols.c
+asy_status asy_symbols_take(asy_harvest *h, asy_model_process *p, const uint8_t *bytes, uint32_t len, uint32_t *used, bool *damaged);
+bool asy_symbols_find(const asy_model_process *p, uint32_t func, uint32_t *id);
+asy_status asy_symbols_invent(asy_harvest *h, asy_model_process *p, uint32_t func, uint32_t *id);
+
+// threads.c
+asy_status asy_threads_link(asy_harvest *h, asy_model_process *p, uint64_t serial, uint32_t chunk, uint32_t kind, uint32_t ordinal,
+                            bool *accepted);
+void asy_threads_mark(asy_harvest *h, asy_model_thread *t, bool count);
+// Take over what is complete and write it, as a row of its own or (at its end) merged. `until`: when open calls are cut.
+asy_status asy_threads_take(asy_harvest *h, asy_model_thread *t, uint64_t until, bool last);
+// Forget a thread and give its chunks back.
+void asy_threads_drop(asy_harvest *h, asy_model_thread *t);
+void asy_threads_free(asy_model_thread *t);
+
+// merge.c
+asy_status asy_merge_thread(asy_harvest *h, asy_model_thread *t);
+asy_status asy_merge_write(asy_harvest *h, asy_model_process *p);
+void asy_merge_free(asy_model_merged *m);
+uint32_t asy_merge_name(const char *name, uint32_t len, char out[ASY_NAME_BYTES]);
+asy_write_counts asy_merge_counts(const asy_harvest *h, const asy_model_node *n);
+
+// process.c
+asy_status asy_process_meet(asy_harvest *h, uint32_t slot, asy_model_process **out);
+asy_status asy_process_write(asy_harvest *h, asy_model_process *p);
+asy_status asy_process_texts(asy_model_process *p, const asy_text *strings, uint32_t count);
+void asy_process_free(asy_model_process *p);
+
+#endif
