@@ -1,0 +1,277 @@
+"""While the program runs: signals, stops, terminals; and each of the two outliving the other."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import select
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+PATIENCE_S = 30.0
+
+
+def wait_for(condition, what: str):
+    """Poll until `condition()` is true; the deadline only ends a hung test."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            pytest.fail(f"waited in vain for {what}")
+        time.sleep(0.01)
+    return value
+
+
+def state_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "gone"
+
+
+@contextlib.contextmanager
+def running(assay, python, tmp_path, code: str, **kwargs):
+    """A program under `assay run` that has written its pid to `ready`; yields (assay process, pid)."""
+    (tmp_path / "x.py").write_text(code)
+    process = assay.start(
+        "run", "--quiet", "--python", python, "x.py", cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **kwargs
+    )
+    try:
+        ready = tmp_path / "ready"
+        wait_for(lambda: ready.exists() and ready.read_text(), "the program to begin")
+        yield process, int(ready.read_text())
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int((tmp_path / "ready").read_text()), signal.SIGKILL)
+        process.kill()
+        process.wait()
+
+
+READY = "import os, signal, sys, time\ndef ready():\n  open('ready.tmp', 'w').write(str(os.getpid())); os.rename('ready.tmp', 'ready')\n"
+COUNTING = READY + (
+    "got = []\n"
+    "for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2):\n"
+    "  signal.signal(number, lambda n, f: got.append(n))\n"
+    "ready()\n"
+    "while not got: time.sleep(0.01)\n"
+    "time.sleep(0.3)\n"
+    "print(*got); sys.exit(5)\n"
+)
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"])
+def test_a_signal_to_our_pid_alone_reaches_the_program_once(assay, python, tmp_path, name):
+    with running(assay, python, tmp_path, COUNTING) as (process, _):
+        process.send_signal(signal.Signals[name])
+        out, _ = process.communicate(timeout=PATIENCE_S)
+        assert out == f"{int(signal.Signals[name])}\n"
+        assert process.returncode == 5
+
+
+def test_a_program_that_a_forwarded_signal_kills_kills_us_in_the_same_way(assay, python, tmp_path):
+    with running(assay, python, tmp_path, READY + "ready()\ntime.sleep(60)") as (process, _):
+        process.terminate()
+        assert process.wait(PATIENCE_S) == -signal.SIGTERM
+
+
+def test_a_stopped_program_stops_us_and_is_continued_with_us(assay, python, tmp_path):
+    code = READY + "ready()\nwhile not os.path.exists('go'): time.sleep(0.01)\nsys.exit(6)"
+    with running(assay, python, tmp_path, code) as (process, pid):
+        os.kill(pid, signal.SIGSTOP)
+        wait_for(lambda: state_of(process.pid) == "T", "assay to stop")
+        assert state_of(pid) == "T"
+        process.send_signal(signal.SIGCONT)
+        wait_for(lambda: state_of(pid) != "T", "the program to go on")
+        (tmp_path / "go").touch()
+        assert process.wait(PATIENCE_S) == 6
+
+
+def test_a_killed_assay_leaves_the_program_running(assay, python, tmp_path):
+    code = READY + "ready()\nwhile not os.path.exists('go'): time.sleep(0.01)\nopen('done', 'w').write('yes')"
+    with running(assay, python, tmp_path, code) as (process, pid):
+        process.kill()
+        assert process.wait(PATIENCE_S) == -signal.SIGKILL
+        (tmp_path / "go").touch()
+        wait_for(lambda: (tmp_path / "done").exists() and (tmp_path / "done").read_text() == "yes", "the program's end")
+        wait_for(lambda: state_of(pid) in ("gone", "Z"), "the program to exit")
+
+
+def test_a_killed_assay_leaves_a_recording_that_can_be_read_or_none(assay, python, tmp_path):
+    code = READY + "ready()\ndef f(): pass\nwhile True: f()"
+    with running(assay, python, tmp_path, code) as (process, _):
+        recording = tmp_path / "x.assay"
+        begun = recording.stat().st_size
+        wait_for(lambda: recording.stat().st_size > begun, "the first checkpoint")
+        process.kill()
+        process.wait(PATIENCE_S)
+    result = assay("report", "x.assay", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "f" in result.stdout
+
+
+def test_a_daemon_that_outlives_its_parent_does_not_delay_our_exit(assay, python, tmp_path):
+    code = (
+        "import os, sys, time\n"
+        "if os.fork() == 0:\n"
+        "  os.setsid()\n"
+        "  for fd in (0, 1, 2): os.dup2(os.open('/dev/null', os.O_RDWR), fd)\n"
+        "  open('daemon.tmp', 'w').write(str(os.getpid())); os.rename('daemon.tmp', 'daemon')\n"
+        "  time.sleep(600)\n"
+        "while not os.path.exists('daemon'): time.sleep(0.01)\n"
+        "sys.exit(8)\n"
+    )
+    (tmp_path / "x.py").write_text(code)
+    try:
+        result = assay("run", "--python", python, "x.py", cwd=tmp_path)
+        assert result.returncode == 8
+        assert state_of(int((tmp_path / "daemon").read_text())) == "S"
+    finally:
+        os.kill(int((tmp_path / "daemon").read_text()), signal.SIGKILL)
+
+
+def test_processes_of_a_command_are_each_measured_to_their_end(assay, python, tmp_path):
+    code = f"'{python}' -c 'print(1)'; '{python}' -c 'import os; os.kill(os.getpid(), 9)'; '{python}' -c 'print(3)'; exit 4"
+    result = assay("run", "--", "sh", "-c", code, cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (4, "1\n3\n")
+    assert "unprofiled" not in result.stderr
+
+
+# ---- on a terminal ----
+
+
+class Terminal:
+    """A terminal with a job-control shell in miniature: the leader starts one job in the foreground and tells what becomes of it."""
+
+    def __init__(self, command: list[str], cwd: Path, env: dict[str, str]):
+        self.output = b""
+        self.leader, self.master = pty.fork()
+        if self.leader == 0:
+            try:
+                self._shell([os.fspath(part) for part in command], cwd, env)
+            finally:
+                os._exit(99)
+
+    @staticmethod
+    def _shell(command: list[str], cwd: Path, env: dict[str, str]) -> None:
+        os.chdir(cwd)
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+        job = os.fork()
+        if job == 0:
+            os.setpgid(0, 0)
+            os.tcsetpgrp(0, os.getpid())
+            signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+            os.execve(command[0], command, env)
+        while True:
+            _, status = os.waitpid(job, os.WUNTRACED)
+            if not os.WIFSTOPPED(status):
+                break
+            os.tcsetpgrp(0, os.getpgrp())
+            os.write(1, b"[stopped by %d]\n" % os.WSTOPSIG(status))
+            os.read(0, 1)  # any line: fg
+            os.tcsetpgrp(0, job)
+            os.killpg(job, signal.SIGCONT)
+        os.tcsetpgrp(0, os.getpgrp())
+        os.write(1, b"[ended with %d]\n" % os.waitstatus_to_exitcode(status))
+        os._exit(0)
+
+    def read_until(self, text: bytes) -> bytes:
+        deadline = time.monotonic() + PATIENCE_S
+        while text not in self.output:
+            if time.monotonic() > deadline or not select.select([self.master], [], [], PATIENCE_S)[0]:
+                pytest.fail(f"the terminal did not show {text!r}: {self.output!r}")
+            try:
+                data = os.read(self.master, 4096)
+            except OSError:
+                pytest.fail(f"the terminal closed before {text!r}: {self.output!r}")
+            self.output += data
+        return self.output
+
+    def type(self, keys: bytes) -> None:
+        os.write(self.master, keys)
+
+    def close(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.leader, signal.SIGKILL)
+        os.close(self.master)
+        os.waitpid(self.leader, 0)
+
+
+@pytest.fixture(params=["without", "with"])
+def terminal(request, assay, python, tmp_path):
+    """Start a program on a terminal, once without and once with assay: each test holds for both."""
+    made = []
+
+    def start(code: str) -> Terminal:
+        (tmp_path / "x.py").write_text(code)
+        before = [assay.path, "run", "--quiet", "--python", python] if request.param == "with" else [python]
+        made.append(Terminal([*before, "x.py"], tmp_path, assay.environ()))
+        return made[-1]
+
+    yield start
+    for t in made:
+        t.close()
+
+
+def test_the_program_is_in_the_terminals_foreground(terminal):
+    t = terminal("import os; print([os.isatty(n) for n in (0, 1, 2)], os.tcgetpgrp(0) == os.getpgrp(), os.get_terminal_size())")
+    assert b"[True, True, True] True" in t.read_until(b"[ended with 0]")
+
+
+def test_a_line_typed_reaches_the_program(terminal):
+    t = terminal("print('got', input('name? '))")
+    t.read_until(b"name? ")
+    t.type(b"x y\n")
+    t.read_until(b"got x y")
+    t.read_until(b"[ended with 0]")
+
+
+def test_ctrl_c_interrupts_the_program_once(terminal):
+    t = terminal(COUNTING.replace("ready()\nwhile", "print('ready', flush=True)\nwhile"))
+    t.read_until(b"ready")
+    t.type(b"\x03")
+    assert t.read_until(b"[ended with 5]").endswith(b"^C2\r\n[ended with 5]\r\n")
+
+
+def test_ctrl_c_ends_a_program_that_does_not_catch_it(terminal):
+    t = terminal("import time\nprint('ready', flush=True)\ntime.sleep(60)")
+    t.read_until(b"ready")
+    t.type(b"\x03")
+    assert t.read_until(b"[ended with -2]").count(b"KeyboardInterrupt") == 1
+
+
+def test_ctrl_backslash_ends_the_program(terminal):
+    t = terminal("import time, resource\nresource.setrlimit(4, (0, 0))\nprint('ready', flush=True)\ntime.sleep(60)")
+    t.read_until(b"ready")
+    t.type(b"\x1c")
+    t.read_until(b"[ended with -3]")
+
+
+def test_ctrl_z_stops_the_job_and_fg_goes_on(terminal):
+    t = terminal(
+        "import signal, time\n"
+        "n = []\n"
+        "signal.signal(signal.SIGCONT, lambda *a: n.append(1))\n"
+        "print('ready', flush=True)\n"
+        "while not n: time.sleep(0.01)\n"
+        "time.sleep(0.2); print('continued', len(n), flush=True)\n"
+        "input(); raise SystemExit(7)\n"
+    )
+    t.read_until(b"ready")
+    t.type(b"\x1a")
+    t.read_until(b"[stopped by 20]")
+    t.type(b"\n")
+    t.read_until(b"continued 1\r\n")
+    t.type(b"\n")
+    t.read_until(b"[ended with 7]")
+
+
+def test_a_program_that_ignores_ctrl_z_goes_on(terminal):
+    t = terminal("import signal\nsignal.signal(signal.SIGTSTP, signal.SIG_IGN)\nprint('ready', flush=True)\nprint(input())")
+    t.read_until(b"ready")
+    t.type(b"\x1a")
+    t.type(b"still here\n")
+    assert b"stopped" not in t.read_until(b"[ended with 0]")

@@ -1,0 +1,338 @@
+"""A program sees the same process under `assay run` as without it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+
+PROBE = Path(__file__).with_name("probe.py")
+
+
+class Pair:
+    """Runs the same command line with and without assay, in the same directory and environment."""
+
+    def __init__(self, assay, python, cwd: Path):
+        self.assay, self.python, self.cwd = assay, python, cwd
+
+    def run(self, *args, env=None, input=b"", preexec_fn=None, close_fds=True):
+        """The two results; assay's own summary is off."""
+        commands = ([self.python, *args], [self.assay.path, "run", "-q", "--python", self.python, *args])
+        return [
+            subprocess.run(
+                [os.fspath(part) for part in command],
+                cwd=self.cwd,
+                env=self.assay.environ(env),
+                input=input,
+                capture_output=True,
+                timeout=60,
+                preexec_fn=preexec_fn,
+                close_fds=close_fds,
+            )
+            for command in commands
+        ]
+
+    def same(self, *args, **kwargs) -> subprocess.CompletedProcess[bytes]:
+        without, with_assay = self.run(*args, **kwargs)
+        assert with_assay.stdout == without.stdout
+        assert with_assay.stderr == without.stderr
+        assert with_assay.returncode == without.returncode
+        return with_assay
+
+    def same_view(self, *args, **kwargs) -> dict:
+        """As `same`, for command lines that run the probe; differences are shown by name."""
+        without, with_assay = self.run(*args, **kwargs)
+        assert without.returncode == 0, without.stderr
+        assert with_assay.returncode == 0, with_assay.stderr
+        assert json.loads(with_assay.stdout) == json.loads(without.stdout)
+        assert with_assay.stderr == without.stderr
+        return json.loads(with_assay.stdout)
+
+
+@pytest.fixture
+def pair(assay, python, tmp_path) -> Pair:
+    return Pair(assay, python, tmp_path)
+
+
+OPTIONS = [
+    [],
+    ["-I"],
+    ["-S"],
+    ["-E"],
+    ["-I", "-S", "-E"],
+    ["-ISE"],
+    ["-X", "frozen_modules=off"],
+    ["-Xfrozen_modules=off"],
+    ["-X", "dev"],
+    ["-W", "error"],
+    ["-Werror::DeprecationWarning"],
+    ["-u"],
+    ["-OO"],
+    ["-B"],
+    ["-s", "-P"],
+    ["--check-hash-based-pycs", "never"],
+    ["-X", "utf8=0", "-bb", "-v", "-q"],
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=" ".join)
+def test_a_script_sees_the_same_process_under_any_of_pythons_options(pair, options):
+    if "-v" in options:  # says where each module came from and what it frees at the end: only stdout can be compared
+        without, with_assay = pair.run(*options, PROBE, "a", "-x", "--calls")
+        assert json.loads(with_assay.stdout) == json.loads(without.stdout)
+    else:
+        view = pair.same_view(*options, PROBE, "a", "-x", "--calls", "")
+        assert view["argv"] == [str(PROBE), "a", "-x", "--calls", ""]
+
+
+def test_a_module_sees_the_same_process(pair):
+    shutil.copy(PROBE, pair.cwd / "probing.py")
+    assert pair.same_view("-m", "probing", "-m", "x")["argv"][1:] == ["-m", "x"]
+
+
+def test_a_module_glued_to_its_option_is_run(pair):
+    shutil.copy(PROBE, pair.cwd / "probing.py")
+    assert pair.same_view("-Bmprobing", "y")["argv"][1:] == ["y"]
+
+
+def test_code_sees_the_same_process(pair):
+    assert pair.same_view("-c", PROBE.read_text(), "-c", "z")["argv"] == ["-c", "-c", "z"]
+
+
+def test_a_program_on_stdin_sees_the_same_process(pair):
+    pair.same_view("-", "one", input=PROBE.read_bytes())
+
+
+def test_a_directory_and_a_zip_file_are_run(pair):
+    (pair.cwd / "app").mkdir()
+    shutil.copy(PROBE, pair.cwd / "app" / "__main__.py")
+    pair.same_view("app")
+    with zipfile.ZipFile(pair.cwd / "app.zip", "w") as z:
+        z.write(PROBE, "__main__.py")
+    pair.same_view("app.zip", "x")
+
+
+def test_a_relative_script_sees_the_same_path(pair):
+    (pair.cwd / "sub").mkdir()
+    shutil.copy(PROBE, pair.cwd / "sub" / "p.py")
+    pair.same_view("sub/p.py")
+
+
+def test_a_users_sitecustomize_runs_and_sees_nothing_of_ours(pair):
+    (pair.cwd / "site").mkdir()
+    (pair.cwd / "site" / "sitecustomize.py").write_text(
+        "import os, sys\nsys.from_site = sorted(os.environ)\nprint('sitecustomize', sys.from_site, sorted(sys.modules))\n"
+    )
+    out = pair.same("-c", "import sys; print(sys.from_site)", env={"PYTHONPATH": str(pair.cwd / "site")})
+    assert b"sitecustomize" in out.stdout
+
+
+def preload_of_the_users() -> str:
+    for path in (*Path("/lib").glob("*-linux-gnu/libm.so.6"), Path("/lib64/libm.so.6"), Path("/usr/lib/libm.so.6")):
+        if path.exists():
+            return str(path)
+    pytest.fail("no libm.so.6 to preload")
+
+
+def test_a_users_own_preload_is_loaded_and_all_that_is_seen(pair):
+    own = preload_of_the_users()
+    view = pair.same_view(PROBE, env={"LD_PRELOAD": own})
+    assert dict(view["environ"])["LD_PRELOAD"] == own
+
+
+def test_stdin_reaches_the_program_byte_for_byte(pair):
+    data = bytes(range(256)) * 1000
+    out = pair.same("-c", "import sys; sys.stdout.buffer.write(sys.stdin.buffer.read()[::-1])", input=data)
+    assert out.stdout == data[::-1]
+
+
+def test_inherited_masks_dispositions_umask_and_descriptors_are_kept(pair):
+    read, write = os.pipe()
+
+    def before() -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2, signal.SIGCHLD, signal.SIGTERM})
+        for number in (signal.SIGHUP, signal.SIGCHLD, signal.SIGXFSZ, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        os.umask(0o027)
+        os.set_inheritable(write, True)
+
+    try:
+        view = pair.same_view(PROBE, preexec_fn=before, close_fds=False)
+    finally:
+        os.close(read)
+        os.close(write)
+    assert view["status"]["Umask"] == "0027"
+    assert str(write) in view["descriptors"]
+
+
+def test_closed_standard_descriptors_stay_closed(pair):
+    code = "import os; open('seen', 'w').write(str([os.path.exists(f'/proc/self/fd/{n}') for n in range(4)]))"
+    seen = []
+    for command in ([pair.python], [pair.assay.path, "run", "--python", pair.python]):
+        command = [os.fspath(part) for part in command] + ["-c", code]
+        subprocess.run(
+            ["/bin/sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *command], cwd=pair.cwd, env=pair.assay.environ(), timeout=60
+        )
+        seen.append((pair.cwd / "seen").read_text())
+    assert seen[0] == seen[1]
+
+
+def test_limits_are_those_that_were_given(pair):
+    import resource
+
+    def before() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 24))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 128))
+
+    view = pair.same_view(PROBE, preexec_fn=before)
+    assert view["limits"]["RLIMIT_FSIZE"] == [1 << 20, 1 << 24]
+
+
+def test_a_virtual_environment_is_seen(assay, python, tmp_path):
+    subprocess.run([os.fspath(python), "-m", "venv", "--without-pip", tmp_path / "venv"], check=True, timeout=60)
+    pair = Pair(assay, tmp_path / "venv" / "bin" / "python", tmp_path)
+    assert pair.same_view(PROBE)["executable"][1] == str(tmp_path / "venv")
+
+
+def test_a_symlinked_interpreter_keeps_its_name(assay, python, tmp_path):
+    (tmp_path / "snake").symlink_to(python)
+    pair = Pair(assay, tmp_path / "snake", tmp_path)
+    assert pair.same_view(PROBE)["executable"][0] == str(tmp_path / "snake")
+
+
+ENDS = {
+    "zero": "pass",
+    "three": "raise SystemExit(3)",
+    "text": "import sys; sys.exit('text')",
+    "none": "import sys; sys.exit(None)",
+    "large": "import sys; sys.exit(300)",
+    "exception": "def f():\n  1/0\nf()",
+    "quick": "import os; os._exit(7)",
+    "thread exits": "import threading, sys\nt = threading.Thread(target=lambda: sys.exit(5)); t.start(); t.join(); sys.exit(6)",
+    "interrupted": "raise KeyboardInterrupt",
+    "SIGKILL": "import os; os.kill(os.getpid(), 9)",
+    "SIGTERM": "import os; os.kill(os.getpid(), 15)",
+    "SIGSEGV": "import os; os.kill(os.getpid(), 11)",
+    "SIGINT": "import os, signal; signal.signal(2, signal.SIG_DFL); os.kill(os.getpid(), 2)",
+    "SIGUSR1": "import os; os.kill(os.getpid(), 10)",
+    "abort": "import os; os.abort()",
+    "SIGPIPE": "import os, signal; signal.signal(13, signal.SIG_DFL); os.kill(os.getpid(), 13)",
+}
+
+
+@pytest.mark.parametrize("code", ENDS.values(), ids=ENDS)
+def test_the_program_ends_as_without_us(pair, code):
+    pair.same("-c", code)
+
+
+def test_ends_are_told_apart(pair):
+    """The comparison above would pass if both sides always ended alike."""
+    assert pair.same("-c", ENDS["three"]).returncode == 3
+    assert pair.same("-c", ENDS["SIGKILL"]).returncode == -9
+    assert pair.same("-c", ENDS["interrupted"]).returncode == -signal.SIGINT
+
+
+def test_a_recording_is_the_only_file_that_is_left(pair):
+    pair.same("-c", "import os; print(sorted(os.listdir('.')) == [] or sorted(os.listdir('.')) == ['python.assay'])")
+    assert sorted(p.name for p in pair.cwd.iterdir()) == ["python.assay"]
+
+
+# ---- children of the program ----
+
+
+def test_a_child_python_sees_the_same_process(pair):
+    pair.same_view("-c", "import os, sys; os.execv(sys.executable, [sys.executable, *sys.argv[1:]])", PROBE)
+
+
+def test_a_child_by_subprocess_sees_the_same_environment(pair):
+    code = (
+        "import subprocess, sys, os\n"
+        "show = [sys.executable, '-c', 'import os; print(list(os.environ.items()))']\n"
+        "subprocess.run(show); subprocess.run(show, env={'A': '1'}); subprocess.run(show, env=dict(os.environ, B='2'))\n"
+        "sys.stdout.flush()\n"
+        "os.posix_spawn(show[0], show, os.environ); os.wait()\n"
+    )
+    pair.same("-c", code)
+
+
+def compile_c(path: Path, source: str, *flags: str) -> None:
+    path.with_suffix(".c").write_text(source)
+    subprocess.run(["cc", "-o", path, path.with_suffix(".c"), *flags], check=True, timeout=60)
+
+
+SHOW_ENVIRONMENT = """
+#include <stdio.h>
+extern char **environ;
+int main(void) { for (char **e = environ; *e; e++) puts(*e); return 0; }
+"""
+
+
+STARTS = {
+    "system": "os.system('exec ./child')",
+    "subprocess": "subprocess.run(['./child'])",
+    "subprocess by name": "os.environ['PATH'] = '.:/bin'; subprocess.run(['child'])",
+    "fork": "subprocess.run(['./child'], preexec_fn=lambda: None)",
+    "spawn": "os.posix_spawn('./child', ['child'], os.environ); os.wait()",
+    "spawnp": "os.environ['PATH'] = '.:/bin'; os.posix_spawnp('child', ['child'], os.environ); os.wait()",
+    "execv": "os.execv('./child', ['child'])",
+    "execvp": "os.environ['PATH'] = '.:/bin'; os.execvp('child', ['child'])",
+    "descriptor": "fd = os.open('./child', os.O_RDONLY); os.execve(fd, ['child'], os.environ)",
+}
+
+
+@pytest.mark.parametrize("start", STARTS.values(), ids=STARTS)
+def test_a_static_child_gets_an_environment_without_us(pair, start):
+    compile_c(pair.cwd / "child", SHOW_ENVIRONMENT, "-static")
+    pair.same("-c", f"import os, subprocess\n{start}")
+
+
+@pytest.mark.parametrize("start", [STARTS["system"], STARTS["subprocess by name"], STARTS["spawnp"]])
+def test_a_script_of_a_static_interpreter_gets_an_environment_without_us(pair, start):
+    compile_c(pair.cwd / "interpreter", SHOW_ENVIRONMENT, "-static")
+    (pair.cwd / "child").write_text(f"#!{pair.cwd / 'interpreter'}\n")
+    (pair.cwd / "child").chmod(0o755)
+    pair.same("-c", f"import os, subprocess\n{start}")
+
+
+def test_a_child_that_can_load_us_is_given_the_session(pair):
+    """Or Pythons further down could not be counted; and what is taken away above would not have been there."""
+    compile_c(pair.cwd / "child", SHOW_ENVIRONMENT)
+    _, with_assay = pair.run("-c", "import subprocess; subprocess.run(['./child'])")
+    assert b"ASSAY_SESSION=" in with_assay.stdout
+    assert b"libassay-preload.so" in with_assay.stdout
+
+
+def test_a_child_with_address_sanitizer_starts(pair):
+    compile_c(pair.cwd / "child", "int main(void) { return 42; }", "-fsanitize=address")
+    out = pair.same("-c", "import subprocess, sys; sys.exit(subprocess.run(['./child']).returncode)")
+    assert out.returncode == 42
+
+
+def test_a_set_user_id_child_gets_an_environment_without_us(pair):
+    compile_c(pair.cwd / "child", SHOW_ENVIRONMENT)
+    (pair.cwd / "child").chmod(0o4755)
+    pair.same("-c", "import subprocess; subprocess.run(['./child'])")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="chroot needs root")
+def test_a_child_behind_a_chroot_hears_nothing_of_the_loader(pair):
+    root = pair.cwd / "root"
+    compile_c(pair.cwd / "child", "#include <unistd.h>\nint main(void) { return write(1, \"here\\n\", 5) != 5; }")
+    listing = subprocess.run(["ldd", pair.cwd / "child"], capture_output=True, text=True, check=True).stdout
+    for word in listing.split():
+        if word.startswith("/"):
+            (root / word[1:]).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(word, root / word[1:])
+    shutil.copy(pair.cwd / "child", root / "child")
+    out = pair.same(
+        "-c", f"import subprocess; subprocess.run(['/child'], preexec_fn=lambda: __import__('os').chroot({str(root)!r}))"
+    )
+    assert out.stdout == b"here\n"

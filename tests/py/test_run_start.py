@@ -1,0 +1,280 @@
+"""What `assay run` starts, what it refuses before that, and where the recording goes."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+
+def one_sentence(result: subprocess.CompletedProcess[str], status: int = 2) -> str:
+    """The complaint of a run that was refused: exactly one line of ours, nothing from the program."""
+    assert result.returncode == status, result
+    assert result.stdout == ""
+    lines = result.stderr.splitlines()
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("assay: ")
+    return lines[0]
+
+
+# ---- refused before the start ----
+
+
+def test_a_missing_script_is_named(assay, tmp_path):
+    assert "no script nosuch.py" in one_sentence(assay("run", "nosuch.py", cwd=tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unwritable_place_for_the_recording_is_refused_before_the_program_starts(assay, tmp_path):
+    (tmp_path / "x.py").write_text("open('started', 'w')")
+    for output in ("nowhere/x.assay", "x.py/x.assay", ".", ""):
+        one_sentence(assay("run", "-o", output, "x.py", cwd=tmp_path))
+    assert not (tmp_path / "started").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_an_unwritable_directory_is_refused_before_the_program_starts(assay, tmp_path):
+    tmp_path.chmod(0o555)
+    try:
+        assert "cannot write the recording" in one_sentence(assay("run", "-c", "pass", cwd=tmp_path))
+    finally:
+        tmp_path.chmod(0o755)
+
+
+def test_what_is_not_a_python_is_refused(assay, tmp_path):
+    (tmp_path / "x.py").write_text("")
+    assert "/bin/ls is not a Python" in one_sentence(assay("run", "--python", "/bin/ls", "x.py", cwd=tmp_path))
+    assert "no interpreter" in one_sentence(assay("run", "--python", "./none", "x.py", cwd=tmp_path))
+    assert not (tmp_path / "x.assay").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run"],
+        ["run", "--"],
+        ["run", "-I"],
+        ["run", "--nosuch", "x.py"],
+        ["run", "-Z", "x.py"],
+        ["run", "-X"],
+        ["run", "-m"],
+        ["run", "-c"],
+        ["run", "-o"],
+        ["run", "--python"],
+        ["run", "--arena", "many", "x.py"],
+        ["run", "--python", "python3", "--", "true"],
+        ["nosuch"],
+        ["--nosuch"],
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_command_line_is_told_in_one_sentence(assay, tmp_path, arguments):
+    one_sentence(assay(*arguments, cwd=tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_command_that_is_not_there_ends_with_127_and_one_that_cannot_run_with_126(assay, tmp_path):
+    (tmp_path / "text").write_text("no program")
+    (tmp_path / "broken").write_text("#!/nosuch/interpreter\n")
+    (tmp_path / "broken").chmod(0o755)
+    (tmp_path / "odd").write_bytes(b"\0\1\2\3 no format at all")
+    (tmp_path / "odd").chmod(0o755)
+    one_sentence(assay("run", "--", "nosuch-command", cwd=tmp_path), 127)
+    one_sentence(assay("run", "--", "./text", cwd=tmp_path), 126)
+    one_sentence(assay("run", "--", "./broken", cwd=tmp_path), 127)
+    one_sentence(assay("run", "--", "./odd", cwd=tmp_path), 126)
+    assert not list(tmp_path.glob("*.assay"))
+
+
+def test_a_program_that_could_not_start_leaves_the_recording_before_it(assay, tmp_path):
+    (tmp_path / "odd").write_bytes(b"\0\1\2\3")
+    (tmp_path / "odd").chmod(0o755)
+    (tmp_path / "odd.assay").write_text("before")
+    one_sentence(assay("run", "--", "./odd", cwd=tmp_path), 126)
+    assert (tmp_path / "odd.assay").read_text() == "before"
+    assert not (tmp_path / "odd.old.assay").exists()
+
+
+def test_help_has_examples_for_each_verb(assay):
+    for arguments in (["--help"], ["run", "--help"], ["report", "--help"]):
+        result = assay(*arguments)
+        assert result.returncode == 0
+        assert "examples:" in result.stdout
+        assert result.stderr == ""
+
+
+def test_the_version_is_told(assay):
+    result = assay("--version")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith("assay 0.")
+
+
+# ---- runs that cannot be measured ----
+
+
+def test_a_command_that_is_no_python_runs_and_one_line_says_that_it_was_not_measured(assay, tmp_path):
+    result = assay("run", "--", "sh", "-c", "echo out; echo err >&2; exit 9", cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (9, "out\n")
+    assert result.stderr.splitlines()[0] == "err"
+    assert "ran unprofiled" in result.stderr.splitlines()[1]
+    assert len(result.stderr.splitlines()) == 2
+
+
+def unsupported() -> list[str]:
+    homes = Path.home().glob(".pyenv/versions/3.*/bin/python3")
+    return sorted(str(p) for p in homes if int(p.parts[-3].split(".")[1]) in (8, 9, 10))
+
+
+@pytest.mark.skipif(not unsupported(), reason="no Python 3.8 to 3.10 is here")
+def test_an_older_python_runs_unprofiled_and_one_line_says_so(assay, tmp_path):
+    for old in unsupported():
+        result = assay("run", "--python", old, "-c", "print('ran'); raise SystemExit(3)", cwd=tmp_path)
+        assert (result.returncode, result.stdout) == (3, "ran\n")
+        assert "is not supported (3.11 to 3.15 are): ran unprofiled" in result.stderr
+        assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_python_without_its_agent_runs_unprofiled_and_one_line_says_so(assay, python, libdir, tmp_path):
+    (tmp_path / "lib").mkdir()
+    shutil.copy(libdir / "libassay-preload.so", tmp_path / "lib")
+    result = assay(
+        "run", "--python", python, "-c", "raise SystemExit(4)", cwd=tmp_path, env={"ASSAY_LIBDIR": str(tmp_path / "lib")}
+    )
+    assert result.returncode == 4
+    assert f"was not built for Python {python.version.rstrip('t')}: ran unprofiled" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_an_agent_that_does_not_load_leaves_the_program_alone(assay, python, libdir, tmp_path):
+    (tmp_path / "lib").mkdir()
+    shutil.copy(libdir / "libassay-preload.so", tmp_path / "lib")
+    (tmp_path / "lib" / f"_agent{python.suffix}").write_text("this is no library")
+    result = assay("run", "--python", python, "-c", "pass", cwd=tmp_path, env={"ASSAY_LIBDIR": str(tmp_path / "lib")})
+    assert result.returncode == 0
+    assert "ran unprofiled" in result.stderr
+
+
+def test_a_library_directory_that_cannot_be_preloaded_is_refused(assay, libdir, tmp_path):
+    (tmp_path / "a b").mkdir()
+    shutil.copy(libdir / "libassay-preload.so", tmp_path / "a b")
+    sentence = one_sentence(assay("run", "-c", "pass", cwd=tmp_path, env={"ASSAY_LIBDIR": str(tmp_path / "a b")}))
+    assert "space or colon" in sentence
+    one_sentence(assay("run", "-c", "pass", cwd=tmp_path, env={"ASSAY_LIBDIR": str(tmp_path / "none")}))
+
+
+# ---- which interpreter ----
+
+
+def test_the_interpreter_of_the_virtual_environment_comes_before_the_one_on_path(assay, python, tmp_path):
+    for name in ("venv/bin", "bin"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "venv/bin/python").write_text(f'#!/bin/sh\nexec "{python}" -c "print(1)"\n')
+    (tmp_path / "bin/python3").write_text(f'#!/bin/sh\nexec "{python}" -c "print(2)"\n')
+    for file in ("venv/bin/python", "bin/python3"):
+        (tmp_path / file).chmod(0o755)
+    env = {"PATH": f"{tmp_path}/bin:/usr/bin:/bin", "VIRTUAL_ENV": str(tmp_path / "venv")}
+    assert assay("run", "-q", "-c", "pass", cwd=tmp_path, env=env).stdout == "1\n"
+    env["VIRTUAL_ENV"] = ""
+    assert assay("run", "-q", "-c", "pass", cwd=tmp_path, env=env).stdout == "2\n"
+
+
+def test_the_interpreter_beside_the_program_comes_first(assay, python, tmp_path):
+    shutil.copy(assay.path, tmp_path / "assay")
+    (tmp_path / "python3").write_text(f'#!/bin/sh\nexec "{python}" -c "print(3)"\n')
+    (tmp_path / "python3").chmod(0o755)
+    result = subprocess.run(
+        [tmp_path / "assay", "run", "-q", "-c", "pass"],
+        cwd=tmp_path,
+        env=assay.environ({"VIRTUAL_ENV": "/nosuch"}),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert result.stdout == "3\n"
+
+
+# ---- the recording ----
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["x.py"], "x.assay"),
+        (["./sub/y.z.py"], "y.z.assay"),
+        (["-m", "sub.mod"], "mod.assay"),
+        (["-c", "pass"], "python.assay"),
+        (["-o", "other", "x.py"], "other"),
+        (["-oother", "x.py"], "other"),
+        (["sub/"], "sub.assay"),
+    ],
+)
+def test_the_recording_is_named_after_what_ran(assay, python, tmp_path, arguments, name):
+    (tmp_path / "sub").mkdir()
+    for file in ("x.py", "sub/y.z.py", "sub/mod.py", "sub/__main__.py"):
+        (tmp_path / file).write_text("")
+    before = set(tmp_path.rglob("*"))
+    result = assay("run", "--python", python, *arguments, cwd=tmp_path, env={"PYTHONDONTWRITEBYTECODE": "1"})
+    assert result.returncode == 0
+    assert {p.relative_to(tmp_path).as_posix() for p in set(tmp_path.rglob("*")) - before} == {name}
+
+
+def test_the_recording_before_is_kept(assay, python, tmp_path):
+    (tmp_path / "x.py").write_text("import sys; print(sys.argv)")
+    assay("run", "--python", python, "x.py", "1", cwd=tmp_path)
+    first = (tmp_path / "x.assay").read_bytes()
+    assay("run", "--python", python, "x.py", "2", cwd=tmp_path)
+    second = (tmp_path / "x.assay").read_bytes()
+    assert (tmp_path / "x.old.assay").read_bytes() == first
+    assert second != first
+    assay("run", "--python", python, "x.py", "3", cwd=tmp_path)
+    assert (tmp_path / "x.old.assay").read_bytes() == second
+
+
+def test_the_recording_stays_where_the_run_began(assay, python, tmp_path):
+    (tmp_path / "x.py").write_text("import os; os.mkdir('d'); os.chdir('d')")
+    assert assay("run", "--python", python, "x.py", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "x.assay").exists()
+
+
+def test_a_full_disk_leaves_the_programs_own_status(assay, python, tmp_path):
+    result = assay("run", "--python", python, "-o", "/dev/full", "-c", "raise SystemExit(3)", cwd=tmp_path)
+    assert result.returncode == 3
+    assert "assay: the recording /dev/full is not complete: " in result.stderr
+
+
+def test_a_file_size_limit_set_before_is_no_obstacle(assay, python, tmp_path):
+    def before() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+
+    code = "with open('large', 'wb') as f: f.write(bytes(8192))"
+    process = assay.start("run", "-q", "--python", python, "-c", code, cwd=tmp_path, stderr=-1, preexec_fn=before)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "File too large" in err
+    assert assay("report", "python.assay", cwd=tmp_path).returncode == 0
+
+
+def test_a_hard_file_size_limit_makes_the_memory_smaller(assay, python, tmp_path):
+    def before() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (64 << 20, 64 << 20))
+
+    process = assay.start("run", "--python", python, "-c", "print(1)", cwd=tmp_path, stdout=-1, stderr=-1, preexec_fn=before)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (0, "1\n"), err
+    assert "unprofiled" not in err
+
+
+def test_quiet_says_nothing(assay, python, tmp_path):
+    result = assay("run", "--quiet", "--python", python, "-c", "pass", cwd=tmp_path)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_a_summary_goes_to_stderr(assay, python, tmp_path):
+    result = assay("run", "--python", python, "-c", "print('mine')", cwd=tmp_path)
+    assert result.stdout == "mine\n"
+    assert "python.assay" in result.stderr
+    assert len(result.stderr.splitlines()) <= 25
