@@ -38,7 +38,10 @@ struct asy_measure {
     int arena_fd;
     bool attached;
     int other_count;
-    other others[OTHERS_MAX];
+    other others[OTHERS_MAX]; // alive when last looked at
+    struct {
+        uint64_t pid, start_time;
+    } met[ASY_PROC_MAX]; // by row
     char unmeasured[160];
 };
 
@@ -165,17 +168,6 @@ asy_measure_poll(asy_measure *m)
 
 // ---- processes that are not our child ----
 
-static bool
-is_known(const asy_measure *m, uint64_t pid, uint64_t start_time)
-{
-    for (int i = 0; i < m->other_count; i++) {
-        if (m->others[i].pid == pid && m->others[i].start_time == start_time) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void
 others_drop_dead(asy_measure *m)
 {
@@ -189,21 +181,6 @@ others_drop_dead(asy_measure *m)
         }
     }
     m->other_count = kept;
-}
-
-// Rows whose process we do not watch yet.
-static void
-others_find(asy_measure *m, uint64_t child)
-{
-    for (uint32_t i = 0; i < ASY_PROC_MAX && m->other_count < OTHERS_MAX; i++) {
-        const asy_proc *row = &m->arena.procs[i];
-        uint64_t state = __atomic_load_n(&row->state, __ATOMIC_ACQUIRE);
-        uint64_t pid = row->pid, start_time = row->start_time;
-
-        if (state == ASY_PROC_LIVE && pid != child && !is_known(m, pid, start_time)) {
-            m->others[m->other_count++] = (other){pid, start_time, asy_os_process_watch(pid), false};
-        }
-    }
 }
 
 static bool
@@ -226,6 +203,33 @@ others_bury(asy_measure *m)
         }
     }
     others_drop_dead(m);
+}
+
+// Rows of processes that we have not met yet. What has ended already was too short to be watched.
+static void
+others_find(asy_measure *m, uint64_t child)
+{
+    for (uint32_t i = 0; i < ASY_PROC_MAX && m->other_count < OTHERS_MAX; i++) {
+        const asy_proc *row = &m->arena.procs[i];
+        other o = {.fd = -1};
+
+        if (__atomic_load_n(&row->state, __ATOMIC_ACQUIRE) != ASY_PROC_LIVE) {
+            continue;
+        }
+        o.pid = __atomic_load_n(&row->pid, __ATOMIC_RELAXED);
+        o.start_time = __atomic_load_n(&row->start_time, __ATOMIC_RELAXED);
+        if (o.pid == child || (m->met[i].pid == o.pid && m->met[i].start_time == o.start_time)) {
+            continue;
+        }
+        m->met[i].pid = o.pid;
+        m->met[i].start_time = o.start_time;
+        if (has_ended(&o)) {
+            asy_harvest_process_died(m->harvest, o.pid, asy_clock_ticks(m->clock), 0, 0);
+            continue;
+        }
+        o.fd = asy_os_process_watch(o.pid);
+        m->others[m->other_count++] = o;
+    }
 }
 
 int
