@@ -223,8 +223,7 @@ static asy_status
 read_names(asy_builder *b, const asy_symbol *head, const asy_text *strings, asy_profile_func *f)
 {
     bool python = head->kind == ASY_NODE_PY;
-    unsigned name =
-        python && head->count > 1 && strings[0].len == 0 ? 1 : 0; // no qualified name: the plain one
+    unsigned name = python && head->count > 1 && strings[0].len == 0 ? 1 : 0; // no qualified name: the plain one
     asy_status st = head->count > name ? keep(b, strings[name], &f->name) : ASY_OK;
 
     if (st == ASY_OK && head->count > 2) {
@@ -267,8 +266,8 @@ add_node(asy_builder *b, const asy_reader_node *n)
     }
     t = &p->threads[n->thread];
     if (n->node != t->node_count) {
-        return contradiction(b, n->node < t->node_count ? "a node is defined twice"
-                                                        : "a node is missing before another");
+        return contradiction(b,
+                             n->node < t->node_count ? "a node is defined twice" : "a node is missing before another");
     }
     if (n->func >= p->func_count && n->node != 0) {
         return contradiction(b, "a node's function is not defined");

@@ -5,8 +5,8 @@
 
 #include <stdint.h>
 
-#define ASY_FORMAT_MAGIC                                                                                     \
-    "\x89"                                                                                                   \
+#define ASY_FORMAT_MAGIC                                                                                               \
+    "\x89"                                                                                                             \
     "ASSAY\r\n"                   // 8 bytes; broken by a transfer that rewrites line ends
 #define ASY_FORMAT_VERSION 1u     // raised only when an older reader would show something wrong
 #define ASY_FORMAT_FILE_HEAD 16u  // magic, version, 4 bytes that readers ignore
@@ -27,9 +27,8 @@ enum {
     ASY_BLOCK_TYPES
 };
 
-#define ASY_BLOCK_F_ZSTD 1u // the stored bytes are one zstd frame of raw_bytes
-#define ASY_BLOCK_F_CODING                                                                                   \
-    0xFFu // how the stored bytes are coded: a reader that does not know it cannot go on
+#define ASY_BLOCK_F_ZSTD 1u      // the stored bytes are one zstd frame of raw_bytes
+#define ASY_BLOCK_F_CODING 0xFFu // how the stored bytes are coded: a reader that does not know it cannot go on
 
 // Limits. A reader refuses what is over them, a writer keeps to them.
 #define ASY_FORMAT_BLOCK_MAX (4u << 20) // raw_bytes; stored_bytes is never more than raw_bytes

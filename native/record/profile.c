@@ -50,8 +50,7 @@ build(const asy_reader_source *source, asy_builder *b, asy_reader_result *result
 static asy_status
 load(const asy_reader_source *source, asy_profile **out, const char **problem)
 {
-    static _Thread_local char
-        last_problem[ASY_BUILDER_PROBLEM_BYTES]; // of a recording that gives no profile to own it
+    static _Thread_local char last_problem[ASY_BUILDER_PROBLEM_BYTES]; // of a recording that gives no profile to own it
     asy_builder_profile *l = calloc(1, sizeof *l);
     asy_builder b = {.l = l};
     asy_reader_result result = {.why = "there is not enough memory for it"};
@@ -72,8 +71,7 @@ load(const asy_reader_source *source, asy_profile **out, const char **problem)
         asy_profile_free(l != NULL ? &l->p : NULL);
     }
     if (problem != NULL && result.why != NULL) {
-        (void)snprintf(said, ASY_BUILDER_PROBLEM_BYTES, "%s, at byte %llu", result.why,
-                       (unsigned long long)result.at);
+        (void)snprintf(said, ASY_BUILDER_PROBLEM_BYTES, "%s, at byte %llu", result.why, (unsigned long long)result.at);
         *problem = said;
     }
     return st;
@@ -82,8 +80,7 @@ load(const asy_reader_source *source, asy_profile **out, const char **problem)
 asy_status
 asy_profile_load_bytes(const void *bytes, size_t len, asy_profile **out, const char **problem)
 {
-    asy_reader_source source = {
-        .bytes = bytes != NULL ? bytes : "", .len = bytes != NULL ? len : 0, .fd = -1};
+    asy_reader_source source = {.bytes = bytes != NULL ? bytes : "", .len = bytes != NULL ? len : 0, .fd = -1};
 
     *out = NULL;
     if (problem != NULL) {

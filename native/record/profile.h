@@ -43,7 +43,7 @@ typedef struct {
     uint64_t cpu_ns;           // of the whole thread, 0 = not known
     uint64_t flags;            // ASY_THREAD_F_*
     uint64_t merged;           // >1: so many short threads are counted in this row together
-    bool ended; // by itself; false: killed with the process, or running when the recording ended
+    bool ended;                // by itself; false: killed with the process, or running when the recording ended
     uint64_t overhead_ns, overhead_events;
     uint32_t node_count;
     asy_profile_node *nodes; // [0] is the root

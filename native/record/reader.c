@@ -3,11 +3,11 @@
 #include "record/reader.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <zstd.h>
 
+#include "record/buffer.h"
 #include "record/crc.h"
 #include "record/format.h"
 #include "record/rows.h"
@@ -16,8 +16,8 @@ typedef struct {
     asy_reader_source source;
     uint64_t at;        // bytes consumed
     uint64_t raw_total; // of all blocks up to there
-    uint8_t *stored;    // owned; file sources: one block
-    uint8_t *raw;       // owned; one block, decompressed
+    asy_buffer stored;  // file sources: one block
+    asy_buffer raw;     // one block, decompressed
     ZSTD_DCtx *zstd;    // owned; NULL until a block needs it
     asy_crc crc;
 } reader;
@@ -73,8 +73,7 @@ read_file_head(reader *r, asy_reader_result *result)
     }
     version = asy_format_get32(p + 8);
     if (version != ASY_FORMAT_VERSION) {
-        result->why =
-            version == 0 ? "it has no format version" : "it was made by a newer assay, in another format";
+        result->why = version == 0 ? "it has no format version" : "it was made by a newer assay, in another format";
         return version == 0 ? ASY_ECORRUPT : ASY_EVERSION;
     }
     return ASY_OK;
@@ -91,20 +90,10 @@ judge_head(const reader *r, const asy_block_head *h)
     if (coding != ASY_BLOCK_F_ZSTD && (coding != 0 || h->stored_bytes != h->raw_bytes)) {
         return "a block is coded in an unknown way";
     }
-    if (r->raw_total + h->raw_bytes >
-        ASY_FORMAT_RAW_FREE + ASY_FORMAT_RAW_RATIO * (r->at + h->stored_bytes)) {
+    if (r->raw_total + h->raw_bytes > ASY_FORMAT_RAW_FREE + ASY_FORMAT_RAW_RATIO * (r->at + h->stored_bytes)) {
         return "a block expands to more than blocks may";
     }
     return NULL;
-}
-
-static asy_status
-need_buffer(uint8_t **buffer)
-{
-    if (*buffer == NULL) {
-        *buffer = malloc(ASY_FORMAT_BLOCK_MAX);
-    }
-    return *buffer != NULL ? ASY_OK : ASY_ENOMEM;
 }
 
 // The raw bytes of a block that is whole. *why: it cannot be decompressed.
@@ -121,15 +110,15 @@ decompress(reader *r, const asy_block_head *h, const uint8_t *stored, const uint
     if (r->zstd == NULL) {
         r->zstd = ZSTD_createDCtx();
     }
-    st = r->zstd != NULL ? need_buffer(&r->raw) : ASY_ENOMEM;
+    st = r->zstd != NULL ? asy_buffer_reserve(&r->raw, h->raw_bytes) : ASY_ENOMEM;
     if (st != ASY_OK) {
         return st;
     }
-    n = ZSTD_decompressDCtx(r->zstd, r->raw, h->raw_bytes, stored, h->stored_bytes);
+    n = ZSTD_decompressDCtx(r->zstd, r->raw.data, h->raw_bytes, stored, h->stored_bytes);
     if (ZSTD_isError(n) || n != h->raw_bytes) {
         *why = "a block cannot be decompressed";
     }
-    *raw = r->raw;
+    *raw = r->raw.data;
     return ASY_OK;
 }
 
@@ -144,7 +133,7 @@ read_block(reader *r, asy_block_head *head, const uint8_t **raw, const char **wh
     asy_status st = next_bytes(r, buf, sizeof buf, &p, &got);
 
     if (st != ASY_OK || got < sizeof buf) {
-        *why = "it ends before its end block";
+        *why = st == ASY_OK ? "it ends before its end block" : NULL;
         return st;
     }
     *head = asy_format_block_head(p);
@@ -154,13 +143,13 @@ read_block(reader *r, asy_block_head *head, const uint8_t **raw, const char **wh
         return ASY_OK;
     }
     if (r->source.bytes == NULL) {
-        st = need_buffer(&r->stored);
+        st = asy_buffer_reserve(&r->stored, head->stored_bytes);
     }
     if (st == ASY_OK) {
-        st = next_bytes(r, r->stored, head->stored_bytes, &stored, &got);
+        st = next_bytes(r, r->stored.data, head->stored_bytes, &stored, &got);
     }
     if (st != ASY_OK || got < head->stored_bytes) {
-        *why = "it ends inside a block";
+        *why = st == ASY_OK ? "it ends inside a block" : NULL;
         return st;
     }
     if (asy_crc_update(&r->crc, crc, stored, got) != head->crc) {
@@ -207,7 +196,7 @@ asy_reader_run(const asy_reader_source *source, const asy_reader_handler *handle
         result->why = "it cannot be read";
     }
     ZSTD_freeDCtx(r.zstd);
-    free(r.stored);
-    free(r.raw);
+    asy_buffer_free(&r.stored);
+    asy_buffer_free(&r.raw);
     return st;
 }

@@ -50,9 +50,8 @@ typedef struct {
 } asy_reader_handler;
 
 typedef struct {
-    bool complete; // up to the end block
-    uint64_t
-        at; // where reading ended: the offset of the block that is damaged, missing or contradicts itself
+    bool complete;   // up to the end block
+    uint64_t at;     // where reading ended: the offset of the block that is damaged, missing or contradicts itself
     const char *why; // a clause, static; NULL if nothing is wrong or the handler ended it
 } asy_reader_result;
 

@@ -156,8 +156,7 @@ read_func(cursor *c, const asy_reader_handler *h)
     for (unsigned i = 0; i < head.count; i++) {
         strings[i] = take_text(c);
     }
-    if (c->why == NULL &&
-        (head.kind == ASY_NODE_ROOT || (head.kind == ASY_NODE_TAG && head.count % 2 != 0))) {
+    if (c->why == NULL && (head.kind == ASY_NODE_ROOT || (head.kind == ASY_NODE_TAG && head.count % 2 != 0))) {
         c->why = "a function is of no kind that can be called";
     }
     return c->why == NULL ? h->func(h->context, id, &head, strings) : ASY_ECORRUPT;
@@ -336,13 +335,11 @@ read_columns(cursor *c, uint32_t type, const asy_reader_handler *h)
 }
 
 asy_status
-asy_rows_read(uint32_t type, const uint8_t *raw, size_t len, const asy_reader_handler *handler,
-              const char **why)
+asy_rows_read(uint32_t type, const uint8_t *raw, size_t len, const asy_reader_handler *handler, const char **why)
 {
     static const row_reader readers[ASY_BLOCK_TYPES] = {
-        [ASY_BLOCK_SESSION] = read_session, [ASY_BLOCK_PROCESSES] = read_process,
-        [ASY_BLOCK_THREADS] = read_thread,  [ASY_BLOCK_FUNCS] = read_func,
-        [ASY_BLOCK_NOTES] = read_note,      [ASY_BLOCK_LOSSES] = read_losses,
+        [ASY_BLOCK_SESSION] = read_session, [ASY_BLOCK_PROCESSES] = read_process, [ASY_BLOCK_THREADS] = read_thread,
+        [ASY_BLOCK_FUNCS] = read_func,      [ASY_BLOCK_NOTES] = read_note,        [ASY_BLOCK_LOSSES] = read_losses,
         [ASY_BLOCK_END] = read_end,
     };
     cursor c = {raw, raw + len, NULL};

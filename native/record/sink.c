@@ -142,8 +142,8 @@ asy_sink_write(asy_sink *s, uint32_t type, const void *raw, size_t raw_bytes)
     asy_format_put32(head + 8, (uint32_t)raw_bytes);
     asy_format_put32(head + 12, (uint32_t)(s->block.len - at - ASY_FORMAT_BLOCK_HEAD));
     asy_format_put32(head + 16,
-                     asy_crc_update(&s->crc, asy_crc_update(&s->crc, 0, head, 16),
-                                    head + ASY_FORMAT_BLOCK_HEAD, s->block.len - at - ASY_FORMAT_BLOCK_HEAD));
+                     asy_crc_update(&s->crc, asy_crc_update(&s->crc, 0, head, 16), head + ASY_FORMAT_BLOCK_HEAD,
+                                    s->block.len - at - ASY_FORMAT_BLOCK_HEAD));
     st = put(s);
     if (st == ASY_OK) {
         s->file_bytes += s->block.len;

@@ -73,8 +73,7 @@ character(const char *p, size_t left)
 static bool
 is_surrogate(const char *p, size_t left)
 {
-    return left >= 3 && (unsigned char)p[0] == 0xEDu && (unsigned char)p[1] >= 0xA0u && is_tail(p[1]) &&
-           is_tail(p[2]);
+    return left >= 3 && (unsigned char)p[0] == 0xEDu && (unsigned char)p[1] >= 0xA0u && is_tail(p[1]) && is_tail(p[2]);
 }
 
 size_t

@@ -234,15 +234,13 @@ end_row(asy_writer *w, uint32_t type)
 asy_status
 asy_write_session_begin(asy_writer *w, const asy_write_session *s)
 {
-    asy_text texts[] = {text_of(s->command), text_of(s->directory), text_of(s->script),
-                        text_of(s->assay_version)};
+    asy_text texts[] = {text_of(s->command), text_of(s->directory), text_of(s->script), text_of(s->assay_version)};
     asy_status st = ready(w);
 
     if (st != ASY_OK || w->begun) {
         return st != ASY_OK ? st : ASY_EINVAL;
     }
-    st = begin_row(w, 5,
-                   text_bytes(texts[0]) + text_bytes(texts[1]) + text_bytes(texts[2]) + text_bytes(texts[3]));
+    st = begin_row(w, 5, text_bytes(texts[0]) + text_bytes(texts[1]) + text_bytes(texts[2]) + text_bytes(texts[3]));
     if (st != ASY_OK) {
         return failed(w, st);
     }
@@ -291,8 +289,7 @@ asy_write_process_row(asy_writer *w, const asy_write_process *p)
     if (st != ASY_OK || p->id > w->process_count || p->exited < 0 || p->exited > 2) {
         return st != ASY_OK ? st : ASY_EINVAL;
     }
-    st = begin_row(w, 24 + ASY_LOSS_COUNT,
-                   text_bytes(p->executable) + text_bytes(p->cwd) + text_bytes(p->command));
+    st = begin_row(w, 24 + ASY_LOSS_COUNT, text_bytes(p->executable) + text_bytes(p->cwd) + text_bytes(p->command));
     if (st != ASY_OK) {
         return failed(w, st);
     }

@@ -1,6 +1,9 @@
 // writer.h: events of a session into blocks of a recording (docs/format.md).
 // Buffers definitions and counts, compresses, checks, and writes whole blocks only: a file cut anywhere is readable up to there.
 // The first failure sticks: later calls do nothing and return it; what was written stays readable.
+// Errors: ASY_ENOMEM, ASY_ENOSPC (also a file-size limit: SIGXFSZ must be ignored), ASY_EIO. ASY_EINVAL is of another sort: the
+// row contradicts what was written before, or comes after the end block; it leaves nothing behind and does not stick.
+// Texts over their limit are cut at a character, numbers over theirs are written as the limit (format.h), wait_ns as at most self_ns.
 // Not thread-safe.
 #ifndef ASY_RECORD_WRITER_H
 #define ASY_RECORD_WRITER_H
@@ -54,8 +57,7 @@ asy_status asy_write_thread_row(asy_writer *w, const asy_write_thread *t);
 asy_status asy_write_func(asy_writer *w, uint32_t id, const asy_symbol *head, const asy_text *strings);
 
 // New nodes of a thread, in order; the first call for a thread begins with node 0, the root (func UINT32_MAX). func is a recording-wide id.
-asy_status asy_write_node(asy_writer *w, uint32_t thread, uint32_t node, uint32_t parent, uint32_t func,
-                          uint32_t kind);
+asy_status asy_write_node(asy_writer *w, uint32_t thread, uint32_t node, uint32_t parent, uint32_t func, uint32_t kind);
 
 // Absolute counts of a node so far; a later row replaces an earlier one.
 typedef struct {

@@ -26,8 +26,7 @@ is_utf8(const char *s)
             }
             c = c << 6 | (p[i] & 0x3Fu);
         }
-        if ((n == 3 && (c < 0x800 || (c >= 0xD800 && c <= 0xDFFF))) ||
-            (n == 4 && (c < 0x10000 || c > 0x10FFFF))) {
+        if ((n == 3 && (c < 0x800 || (c >= 0xD800 && c <= 0xDFFF))) || (n == 4 && (c < 0x10000 || c > 0x10FFFF))) {
             return false;
         }
         p += n;

@@ -98,16 +98,15 @@ a_later_row_replaces_an_earlier_one(void **state)
 
     (void)state;
     assert_int_equal(asy_write_node(w, 0, 0, 0, UINT32_MAX, ASY_NODE_ROOT), ASY_OK);
-    assert_int_equal(
-        asy_write_node_counts(w, 0, 0, &(asy_write_counts){.self_ns = 5, .wait_ns = 4, .open = 1}), ASY_OK);
+    assert_int_equal(asy_write_node_counts(w, 0, 0, &(asy_write_counts){.self_ns = 5, .wait_ns = 4, .open = 1}),
+                     ASY_OK);
     assert_int_equal(asy_writer_flush(w), ASY_OK);
     assert_int_equal(asy_write_node_counts(w, 0, 0, &(asy_write_counts){.self_ns = 9, .calls = 2}), ASY_OK);
-    assert_int_equal(asy_write_process_row(
-                         w, &(asy_write_process){.main_thread = 0, .cwd = sample_text("/b"), .end_ns = 7}),
-                     ASY_OK);
     assert_int_equal(
-        asy_write_thread_row(w, &(asy_write_thread){.name = sample_text("late"), .ended = 1, .end_ns = 8}),
+        asy_write_process_row(w, &(asy_write_process){.main_thread = 0, .cwd = sample_text("/b"), .end_ns = 7}),
         ASY_OK);
+    assert_int_equal(asy_write_thread_row(w, &(asy_write_thread){.name = sample_text("late"), .ended = 1, .end_ns = 8}),
+                     ASY_OK);
     assert_int_equal(asy_write_losses(w, (uint64_t[ASY_LOSS_COUNT]){1}), ASY_OK);
     assert_int_equal(asy_write_losses(w, (uint64_t[ASY_LOSS_COUNT]){2}), ASY_OK);
     assert_int_equal(asy_writer_flush(w), ASY_OK);
@@ -142,9 +141,8 @@ many_blocks_are_one_recording(void **state)
         assert_int_equal(asy_write_func(w, i, &head, &(asy_text){name, (uint32_t)strlen(name)}), ASY_OK);
     }
     for (uint32_t i = 0; i < MANY; i++) {
-        assert_int_equal(
-            asy_write_node(w, 0, i, i / 2, i == 0 ? UINT32_MAX : i, i == 0 ? ASY_NODE_ROOT : ASY_NODE_C),
-            ASY_OK);
+        assert_int_equal(asy_write_node(w, 0, i, i / 2, i == 0 ? UINT32_MAX : i, i == 0 ? ASY_NODE_ROOT : ASY_NODE_C),
+                         ASY_OK);
         assert_int_equal(asy_write_node_counts(w, 0, i, &(asy_write_counts){.calls = i}), ASY_OK);
     }
     assert_int_equal(asy_write_session_end(w, 1), ASY_OK);
@@ -173,10 +171,8 @@ threads_may_take_turns(void **state)
     }
     for (uint32_t i = 0; i < 20; i++) {
         for (uint32_t t = 100; t-- > 0;) {
-            assert_int_equal(asy_write_node(w, t, i, 0, i == 0 ? UINT32_MAX : 1, i == 0 ? 0 : ASY_NODE_PY),
-                             ASY_OK);
-            assert_int_equal(asy_write_node_counts(w, t, i, &(asy_write_counts){.calls = t * 100 + i}),
-                             ASY_OK);
+            assert_int_equal(asy_write_node(w, t, i, 0, i == 0 ? UINT32_MAX : 1, i == 0 ? 0 : ASY_NODE_PY), ASY_OK);
+            assert_int_equal(asy_write_node_counts(w, t, i, &(asy_write_counts){.calls = t * 100 + i}), ASY_OK);
         }
     }
     assert_int_equal(asy_writer_flush(w), ASY_OK);
@@ -229,9 +225,8 @@ values_over_the_limit_are_written_as_the_limit(void **state)
 
     (void)state;
     assert_int_equal(asy_write_node(w, 0, 0, 0, UINT32_MAX, ASY_NODE_ROOT), ASY_OK);
-    assert_int_equal(
-        asy_write_node_counts(w, 0, 0, &(asy_write_counts){.self_ns = UINT64_MAX, .wait_ns = UINT64_MAX}),
-        ASY_OK);
+    assert_int_equal(asy_write_node_counts(w, 0, 0, &(asy_write_counts){.self_ns = UINT64_MAX, .wait_ns = UINT64_MAX}),
+                     ASY_OK);
     assert_int_equal(asy_write_node(w, 0, 1, 0, 0, ASY_NODE_PY), ASY_OK);
     assert_int_equal(asy_write_node_counts(w, 0, 1, &(asy_write_counts){.self_ns = 3, .wait_ns = 4}),
                      ASY_OK); // torn

@@ -170,9 +170,9 @@ write_counts(asy_writer *w)
         for (uint32_t i = 0; i < nodes_of(t) && st == ASY_OK; i++) {
             asy_profile_node n = node(t, i);
 
-            st = asy_write_node_counts(w, t, i,
-                                       &(asy_write_counts){n.calls, n.resumes, n.unwinds, n.self_ns,
-                                                           n.wait_ns, n.suspended_ns, n.open});
+            st = asy_write_node_counts(
+                w, t, i,
+                &(asy_write_counts){n.calls, n.resumes, n.unwinds, n.self_ns, n.wait_ns, n.suspended_ns, n.open});
         }
     }
     return st;
@@ -208,8 +208,8 @@ write_owners(asy_writer *w)
 asy_status
 sample_write(asy_writer *w, bool flush)
 {
-    static asy_status (*const steps[])(asy_writer *) = {write_owners, write_functions, write_nodes,
-                                                        write_counts, write_rest};
+    static asy_status (*const steps[])(asy_writer *) = {write_owners, write_functions, write_nodes, write_counts,
+                                                        write_rest};
     asy_status st = asy_write_session_begin(w, &session);
 
     for (size_t i = 0; i < sizeof steps / sizeof *steps && st == ASY_OK; i++) {
