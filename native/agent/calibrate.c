@@ -95,7 +95,8 @@ tables_forget(asy_agent *a)
 {
     madvise(a->codes.rows, ((size_t)a->codes.mask + 1) * sizeof(asy_func_row), MADV_DONTNEED);
     madvise(a->callables.rows, ((size_t)a->callables.mask + 1) * sizeof(asy_func_row), MADV_DONTNEED);
-    a->codes.used = a->callables.used = 0;
+    madvise(a->living.rows, ((size_t)a->living.mask + 1) * sizeof(asy_func_row), MADV_DONTNEED);
+    a->codes.used = a->callables.used = a->living.used = 0;
 }
 
 void

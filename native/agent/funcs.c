@@ -156,32 +156,107 @@ code_content(const PyCodeObject *code, const asy_text *texts)
     return h | 1;
 }
 
-uint32_t
-asy_funcs_code_slow(asy_agent_thread *t, PyCodeObject *code)
+// The number by content; a symbol if nobody has seen it. Under the lock.
+static uint32_t
+code_learn(asy_agent_thread *t, PyCodeObject *code)
 {
-    asy_agent *a = &asy_the_agent;
     asy_text texts[3];
     uint32_t func, used = 0;
     bool fresh = false;
 
-    overhead_begin(t);
     texts[0] = scratch_put(t, &used, code->co_qualname);
     texts[1] = scratch_put(t, &used, code->co_name);
     texts[2] = scratch_put(t, &used, code->co_filename);
-    pthread_mutex_lock(&a->lock);
-    func = table_id(&a->codes, code_content(code, texts), 0, &fresh);
+    func = table_id(&asy_the_agent.codes, code_content(code, texts), 0, &fresh);
     if (fresh && func != 0) {
         symbol_write(t, func, ASY_NODE_PY, code_flags(code), (uint32_t)code->co_firstlineno, texts, 3);
     }
-    pthread_mutex_unlock(&a->lock);
-#if !ASY_CPYTHON_FREETHREADED
-    if (func != 0) {
-        asy_cpython_extra_set(code, a->extra_slot, (void *)(uintptr_t)func);
+    return func;
+}
+
+#if ASY_CPYTHON_FREETHREADED
+
+#define DEAD 1u
+
+static void
+code_died(PyCodeObject *code)
+{
+    asy_agent *a = &asy_the_agent;
+    asy_func_row *row;
+
+    pthread_mutex_lock(&a->lock);
+    row = table_find(&a->living, (uint64_t)(uintptr_t)code, 0);
+    if (row->key != 0 && row->spare != DEAD) {
+        row->spare = DEAD;
+        __atomic_add_fetch(&a->code_deaths, 1, __ATOMIC_RELEASE);
     }
-#endif
+    pthread_mutex_unlock(&a->lock);
+}
+
+asy_status
+asy_funcs_watch(void)
+{
+    asy_agent *a = &asy_the_agent;
+
+    if (a->code_watcher == 0) {
+        a->code_watcher = asy_cpython_watch_codes(code_died);
+    }
+    return a->code_watcher != 0 ? ASY_OK : ASY_ELIMIT;
+}
+
+uint32_t
+asy_funcs_code_slow(asy_agent_thread *t, PyCodeObject *code)
+{
+    asy_agent *a = &asy_the_agent;
+    uint64_t key = (uint64_t)(uintptr_t)code, deaths;
+    asy_func_row *row;
+    uint32_t func = 0;
+
+    overhead_begin(t);
+    pthread_mutex_lock(&a->lock);
+    deaths = __atomic_load_n(&a->code_deaths, __ATOMIC_RELAXED);
+    row = table_find(&a->living, key, 0);
+    if (row->key != 0 && row->spare != DEAD) {
+        func = row->func;
+    }
+    else if (row->key != 0 || table_grow(&a->living)) {
+        func = code_learn(t, code);
+        row = table_find(&a->living, key, 0);
+        a->living.used += row->key == 0 ? 1 : 0;
+        *row = (asy_func_row){key, 0, func, 0};
+    }
+    pthread_mutex_unlock(&a->lock);
+    t->codes[((uintptr_t)code >> 5) % ASY_CODE_CACHE] = (asy_func_row){key, deaths, func, 0};
     overhead_end(t);
     return func;
 }
+
+#else
+
+asy_status
+asy_funcs_watch(void)
+{
+    return ASY_OK; // a code-extra slot dies with its code object
+}
+
+uint32_t
+asy_funcs_code_slow(asy_agent_thread *t, PyCodeObject *code)
+{
+    asy_agent *a = &asy_the_agent;
+    uint32_t func;
+
+    overhead_begin(t);
+    pthread_mutex_lock(&a->lock);
+    func = code_learn(t, code);
+    pthread_mutex_unlock(&a->lock);
+    if (func != 0) {
+        asy_cpython_extra_set(code, a->extra_slot, (void *)(uintptr_t)func);
+    }
+    overhead_end(t);
+    return func;
+}
+
+#endif
 
 // ---- other callables ----
 

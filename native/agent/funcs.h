@@ -9,7 +9,8 @@
 // First sight of a code object. 0 only if there is no memory at all.
 uint32_t asy_funcs_code_slow(asy_agent_thread *t, PyCodeObject *code);
 
-// Hot: every Python call.
+// Hot: every Python call. Without the GIL code-extra slots race with their growth (gh-144981): there each thread remembers the code objects
+// that it met, until any code object that has a number dies.
 static inline uint32_t
 asy_funcs_code(asy_agent_thread *t, PyCodeObject *code)
 {
@@ -19,9 +20,19 @@ asy_funcs_code(asy_agent_thread *t, PyCodeObject *code)
     if (__builtin_expect(v != NULL, 1)) {
         return (uint32_t)(uintptr_t)v;
     }
+#else
+    const asy_func_row *row = &t->codes[((uintptr_t)code >> 5) % ASY_CODE_CACHE];
+
+    if (__builtin_expect(row->key == (uint64_t)(uintptr_t)code &&
+                             row->name == __atomic_load_n(&asy_the_agent.code_deaths, __ATOMIC_ACQUIRE), 1)) {
+        return row->func;
+    }
 #endif
     return asy_funcs_code_slow(t, code);
 }
+
+// Free-threaded builds: learn of code objects that die. Needs an attached thread state. Errors: ASY_ELIMIT (no watcher is free).
+asy_status asy_funcs_watch(void);
 
 // A callable that is not a Python function, as an identity. False: it is a Python function (or a bound one): not for us.
 typedef struct {

@@ -80,7 +80,7 @@ rough_scale(asy_agent *a)
 static asy_status
 tables_make(asy_agent *a)
 {
-    asy_func_table *tables[] = {&a->codes, &a->callables, &a->tags};
+    asy_func_table *tables[] = {&a->codes, &a->callables, &a->tags, &a->living};
 
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
         if (tables[i]->rows == NULL) {

@@ -46,6 +46,9 @@ typedef struct {
 
     pthread_mutex_t lock; // function tables; first-sight path only
     asy_func_table codes, callables, tags; // by content; by definition; by labels
+    asy_func_table living; // free-threaded builds: by address of the code object; name 1 = dead
+    uint64_t code_deaths;  // atomic
+    int code_watcher;      // 1 + its id, 0 = none
     Py_ssize_t extra_slot;
     bool extra_direct;  // the direct read of code-extra slots is proven
     uint32_t phase_startup, phase_shutdown;

@@ -3,6 +3,7 @@
 
 #include "agent/backend.h"
 #include "agent/calibrate.h"
+#include "agent/funcs.h"
 
 static void
 thread_gone(void *t)
@@ -60,6 +61,9 @@ asy_session_engine(int fd, uint64_t nonce, uint64_t image)
     }
     if (st == ASY_OK) {
         st = asy_agent_open(fd, nonce, image);
+    }
+    if (st == ASY_OK) {
+        st = asy_funcs_watch();
     }
     if (st == ASY_OK) {
         st = asy_backend_open();

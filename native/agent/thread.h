@@ -7,6 +7,7 @@
 #include "agent/process.h"
 
 #define ASY_CALLABLE_CACHE 256u
+#define ASY_CODE_CACHE 1024u
 #define ASY_SCRATCH_BYTES 20480u
 
 typedef struct asy_agent_thread {
@@ -15,6 +16,9 @@ typedef struct asy_agent_thread {
     asy_thread *paused;  // tree.thread while measuring is off
     struct asy_agent_thread *next, **previous; // in asy_the_agent.threads
     asy_func_row callables[ASY_CALLABLE_CACHE]; // direct-mapped, in front of the process's table
+#if ASY_CPYTHON_FREETHREADED
+    asy_func_row codes[ASY_CODE_CACHE]; // name = deaths seen when the row was written
+#endif
     uint32_t thread_chunk;
     uint32_t node_chunks, stack_chunks, sym_chunks;
     uint32_t name_tries;

@@ -53,6 +53,39 @@ asy_cpython_extra_check(PyCodeObject *code, Py_ssize_t slot)
     return asy_cpython_extra_set(code, slot, NULL) && seen && asy_cpython_extra_get(code, slot) == NULL;
 }
 
+#if PY_VERSION_HEX >= 0x030C0000
+static void (*code_died)(PyCodeObject *); // set before the watcher exists
+
+static int
+on_code(PyCodeEvent event, PyCodeObject *code)
+{
+    if (event == PY_CODE_EVENT_DESTROY) {
+        code_died(code);
+    }
+    return 0;
+}
+
+int
+asy_cpython_watch_codes(void (*died)(PyCodeObject *code))
+{
+    int id;
+
+    code_died = died;
+    id = PyCode_AddWatcher(on_code);
+    if (id < 0) {
+        PyErr_Clear();
+    }
+    return id + 1;
+}
+#else
+int
+asy_cpython_watch_codes(void (*died)(PyCodeObject *code))
+{
+    (void)died;
+    return 0;
+}
+#endif
+
 PyObject *
 asy_cpython_globals(void)
 {

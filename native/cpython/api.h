@@ -53,6 +53,9 @@ asy_cpython_extra_get(PyCodeObject *code, Py_ssize_t slot)
     return x != NULL && x->size > slot ? x->extras[slot] : NULL;
 }
 
+// Be told of every code object that dies. 1 + the watcher's id, 0 = not to be had (no exception set).
+int asy_cpython_watch_codes(void (*died)(PyCodeObject *code));
+
 // ---- frames ----
 
 // Identity of the frame that runs in this thread, the same while a generator is suspended and goes on.
