@@ -1,8 +1,6 @@
 // entry.c: the way in from the preloaded library.
 #include "agent/entry.h"
 
-#include <string.h>
-
 #include "agent/backend.h"
 #include "agent/calibrate.h"
 #include "agent/funcs.h"
@@ -29,28 +27,13 @@ asy_agent_start(const asy_agent_entry *entry)
 }
 
 EXPORT void
-asy_agent_hide(const char *const *names)
-{
-    PyObject *key = PyUnicode_FromString("posix");
-    PyObject *module = key != NULL ? asy_cpython_module(key) : NULL;
-    PyObject *environ = module != NULL && PyModule_Check(module) ? PyDict_GetItemString(PyModule_GetDict(module), "environ") : NULL;
-
-    for (; environ != NULL && PyDict_Check(environ) && *names != NULL; names++) {
-        PyObject *name = PyBytes_FromString(*names); // os.environ's raw form is bytes
-        if (name != NULL && PyDict_Contains(environ, name) == 1) {
-            PyDict_DelItem(environ, name);
-        }
-        Py_XDECREF(name);
-    }
-    Py_XDECREF(key);
-    PyErr_Clear();
-}
-
-EXPORT void
 asy_agent_lose(int which)
 {
     asy_agent *a = &asy_the_agent;
 
+    if (which == ASY_LOSS_SUBINTERPS && asy_cpython_is_main_interpreter()) {
+        return; // posix imported once more
+    }
     if (a->proc != NULL && which >= 0 && which < ASY_LOSS_COUNT) {
         asy_arena_lose(&a->arena, a->slot, which, 1);
     }

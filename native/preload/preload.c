@@ -84,7 +84,7 @@ static uint64_t
 agent_load(uint64_t *hex)
 {
     char prefix[64], path[4400];
-    void *start = NULL;
+    void *start = NULL, *lose = NULL;
 
     if (state.start != NULL) {
         return 0; // a runtime that was initialised again
@@ -100,6 +100,8 @@ agent_load(uint64_t *hex)
         return ASY_REFUSED_LOAD;
     }
     state.start = (asy_agent_start_fn)start;
+    asy_dl_open(path, &lose, ASY_AGENT_LOSE);
+    state.lose = (asy_agent_lose_fn)lose;
     return 0;
 }
 
@@ -140,6 +142,8 @@ init_posix(void)
 
     if (module != NULL && !state.session.skip && !state.is_initialized()) {
         state.add_pending(start_measuring, NULL);
+    } else if (state.lose != NULL) {
+        state.lose(ASY_LOSS_SUBINTERPS); // counts only what is not the main interpreter
     }
     return module;
 }
