@@ -18,6 +18,13 @@ row_claim(asy_suspend_row *row, uint64_t expected)
     return __atomic_compare_exchange_n(&row->frame, &expected, FILLING, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
+// Read by whoever looks for the oldest row, its owner or not.
+static uint64_t
+ticks_of(const asy_suspend_row *row)
+{
+    return __atomic_load_n(&row->ticks, __ATOMIC_RELAXED);
+}
+
 // A row for this frame: its own stale one, a free one, or the oldest, which is then lost (*evicted).
 static asy_suspend_row *
 row_take(asy_suspend_row *set, uint64_t frame, bool *evicted)
@@ -34,7 +41,7 @@ row_take(asy_suspend_row *set, uint64_t frame, bool *evicted)
         if (key == 0 && row_claim(&set[i], 0)) {
             return &set[i];
         }
-        if (key > FILLING && (oldest == NULL || set[i].ticks < oldest->ticks)) {
+        if (key > FILLING && (oldest == NULL || ticks_of(&set[i]) < ticks_of(oldest))) {
             oldest = &set[i];
         }
     }
@@ -62,7 +69,7 @@ asy_suspend_yield(asy_suspend *s, asy_tree *t, uint64_t token, uint64_t frame, u
     if (row == NULL) {
         return seen;
     }
-    row->ticks = now;
+    __atomic_store_n(&row->ticks, now, __ATOMIC_RELAXED);
     for (uint32_t i = 0; i < ASY_SUSPEND_TAGS; i++) {
         row->tags[i].token = i < count ? tags[i].token : 0;
         row->tags[i].func = i < count ? asy_tree_node(t, tags[i].node)->func : 0;

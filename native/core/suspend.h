@@ -22,7 +22,7 @@ typedef struct {
         uint32_t func;
         uint32_t spare;
     } tags[ASY_SUSPEND_TAGS]; // open inside the frame, outermost first; func 0 = none
-} asy_suspend_row; // 64 bytes
+} asy_suspend_row;            // 64 bytes
 
 _Static_assert(sizeof(asy_suspend_row) == 64, "a cache line");
 

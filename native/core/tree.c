@@ -5,9 +5,10 @@
 #include <string.h>
 
 #define SLOTS_FIRST 1024u
-#define RESERVE 128u        // nodes of the last part that are kept for flat nodes when no chunk can be had
-#define RETRY_EVERY 4096u   // wanted nodes between two tries for a chunk
-#define FOLDED 1u           // asy_tree_slot.spare: the pair has no node of its own
+#define RESERVE 128u      // nodes of the last part that are kept for flat nodes when no chunk can be had
+#define RETRY_EVERY 4096u // wanted nodes between two tries for a chunk
+#define FOLDED 1u         // asy_tree_slot.spare: the pair has no node of its own
+#define NO_NODE UINT32_MAX
 
 static uint32_t
 slot_hash(uint32_t parent, uint32_t func)
@@ -32,17 +33,27 @@ slot_find(asy_tree_slot *slots, uint32_t mask, uint32_t parent, uint32_t func)
     return &slots[i];
 }
 
+// What was refused is asked for again only now and then: asking is slow. *refused counts since then, 0 = was not refused.
+static bool
+ask_again(uint32_t *refused)
+{
+    return *refused == 0 || (*refused)++ % RETRY_EVERY == 0;
+}
+
 // Room for one more pair: true. Doubles at half full; goes on to 7/8 where no memory can be had.
 static bool
 slots_grow(asy_tree *t)
 {
     uint32_t size = t->slot_mask + 1;
-    asy_tree_slot *bigger;
+    asy_tree_slot *bigger = NULL;
 
     if (t->slot_used < size / 2) {
         return true;
     }
-    bigger = t->store.alloc(t->store.ctx, (size_t)size * 2 * sizeof(asy_tree_slot));
+    if (ask_again(&t->slots_refused)) {
+        bigger = t->store.alloc(t->store.ctx, (size_t)size * 2 * sizeof(asy_tree_slot));
+        t->slots_refused = bigger == NULL ? 1 : 0;
+    }
     if (bigger == NULL) {
         return t->slot_used < size / 8 * 7;
     }
@@ -58,11 +69,24 @@ slots_grow(asy_tree *t)
     return true;
 }
 
+// Read the thread's CPU clock. *end is when that was done; returns the time of which the reading is: its middle.
+static uint64_t
+cpu_read(const asy_tree_store *store, uint64_t now, uint64_t *cpu_ns, uint64_t *end)
+{
+    *cpu_ns = store->cpu_ns(store->ctx);
+    *end = store->ticks(store->ctx);
+    if (*end < now) {
+        *end = now;
+    }
+    return now + (*end - now) / 2;
+}
+
 asy_status
 asy_tree_begin(asy_tree *t, void *chunk, const asy_tree_store *store, uint64_t gap, uint32_t node_max, uint64_t now)
 {
     uint8_t *bytes = chunk;
     asy_thread *th = chunk;
+    uint64_t end;
 
     memset(t, 0, sizeof(*t));
     t->slots = store->alloc(store->ctx, SLOTS_FIRST * sizeof(asy_tree_slot));
@@ -82,15 +106,12 @@ asy_tree_begin(asy_tree *t, void *chunk, const asy_tree_store *store, uint64_t g
     th->depth = 1;
     th->start_ticks = now;
     th->last_ticks = now;
-    th->cpu_read_ticks = now;
-    th->cpu_read_ns = store->cpu_ns(store->ctx);
+    th->cpu_read_ticks = cpu_read(store, now, &th->cpu_read_ns, &end);
     th->start_cpu_ns = th->cpu_read_ns;
     t->thread = th;
     asy_tree_settle(t);
     return ASY_OK;
 }
-
-static void contexts_release(asy_tree *t);
 
 void
 asy_tree_end(asy_tree *t)
@@ -98,7 +119,7 @@ asy_tree_end(asy_tree *t)
     if (t->slots != NULL) {
         t->store.release(t->store.ctx, t->slots, ((size_t)t->slot_mask + 1) * sizeof(asy_tree_slot));
     }
-    contexts_release(t);
+    asy_tree_forget_all(t);
     t->slots = NULL;
     t->thread = NULL;
 }
@@ -119,15 +140,15 @@ part_ready(asy_tree *t, uint32_t id)
     if (t->part[p] != NULL) {
         return true;
     }
-    if (t->refused != 0 && t->refused++ % RETRY_EVERY != 0) {
+    if (!ask_again(&t->nodes_refused)) {
         return false;
     }
     chunk = t->store.chunk(t->store.ctx, ASY_KIND_NODES, ordinal);
     if (chunk == NULL) {
-        t->refused = 1;
+        t->nodes_refused = 1;
         return false;
     }
-    t->refused = 0;
+    t->nodes_refused = 0;
     t->part[2 * ordinal + 1] = chunk;
     if (2 * ordinal + 2 < ASY_NODE_PARTS) {
         t->part[2 * ordinal + 2] = chunk + ASY_NODE_PART;
@@ -167,19 +188,13 @@ node_make_flat(asy_tree *t, uint32_t func, uint32_t kind)
     return node_append(t, id, 0, func, kind | ASY_NODE_F_FOLDED);
 }
 
-// The nearest ancestor of the same function, else a flat node, else the root.
+// The flat node of a function, else the root.
 static uint32_t
-node_fold(asy_tree *t, uint32_t parent, uint32_t func, uint32_t kind)
+fold_flat(asy_tree *t, uint32_t func, uint32_t kind)
 {
-    asy_tree_slot *s;
+    asy_tree_slot *s = slot_find(t->slots, t->slot_mask, 0, func);
     uint32_t node;
 
-    for (uint32_t n = parent; n != 0; n = asy_tree_node(t, n)->parent) {
-        if (asy_tree_node(t, n)->func == func) {
-            return n;
-        }
-    }
-    s = slot_find(t->slots, t->slot_mask, 0, func);
     if (s->node != 0) {
         return s->node;
     }
@@ -191,6 +206,28 @@ node_fold(asy_tree *t, uint32_t parent, uint32_t func, uint32_t kind)
         s = slot_find(t->slots, t->slot_mask, 0, func);
         *s = (asy_tree_slot){0, func, node, 0};
         t->slot_used++;
+    }
+    return node;
+}
+
+// The nearest ancestor of the same function, else its flat node. The pair is remembered, for the walk is as long as the stack is
+// deep; when as many pairs are remembered as there may be nodes, new ones go to the flat node without a walk.
+static uint32_t
+node_fold(asy_tree *t, uint32_t parent, uint32_t func, uint32_t kind)
+{
+    uint32_t node = parent;
+
+    if (t->folds_kept >= t->node_max) {
+        return fold_flat(t, func, kind);
+    }
+    while (node != 0 && asy_tree_node(t, node)->func != func) {
+        node = asy_tree_node(t, node)->parent;
+    }
+    node = node != 0 ? node : fold_flat(t, func, kind);
+    if (parent != 0 && node != 0 && slots_grow(t)) {
+        *slot_find(t->slots, t->slot_mask, parent, func) = (asy_tree_slot){parent, func, node, FOLDED};
+        t->slot_used++;
+        t->folds_kept++;
     }
     return node;
 }
@@ -207,7 +244,6 @@ asy_tree_child_slow(asy_tree *t, uint32_t parent, uint32_t func, uint32_t kind, 
 {
     asy_tree_slot *s = slot_find(t->slots, t->slot_mask, parent, func);
     uint32_t node = s->node;
-    bool room;
 
     if (s->spare == FOLDED) {
         return child_folded(t, node);
@@ -216,8 +252,7 @@ asy_tree_child_slow(asy_tree *t, uint32_t parent, uint32_t func, uint32_t kind, 
         asy_tree_node(t, parent)->last_child = node;
         return node;
     }
-    room = slots_grow(t);
-    node = room ? node_make(t, parent, func, kind) : 0;
+    node = slots_grow(t) ? node_make(t, parent, func, kind) : 0;
     if (node != 0) {
         *slot_find(t->slots, t->slot_mask, parent, func) = (asy_tree_slot){parent, func, node, 0};
         t->slot_used++;
@@ -225,12 +260,7 @@ asy_tree_child_slow(asy_tree *t, uint32_t parent, uint32_t func, uint32_t kind, 
         *made = true;
         return node;
     }
-    node = node_fold(t, parent, func, kind);
-    if (parent != 0 && node != 0 && slots_grow(t)) {
-        *slot_find(t->slots, t->slot_mask, parent, func) = (asy_tree_slot){parent, func, node, FOLDED};
-        t->slot_used++;
-    }
-    return child_folded(t, node);
+    return child_folded(t, node_fold(t, parent, func, kind));
 }
 
 // ---- time ----
@@ -239,22 +269,18 @@ uint64_t
 asy_tree_gap(asy_tree *t, asy_node *node, uint64_t gap, uint64_t now)
 {
     asy_thread *th = t->thread;
-    uint64_t cpu = t->store.cpu_ns(t->store.ctx);
+    uint64_t cpu, end, middle = cpu_read(&t->store, now, &cpu, &end);
     uint64_t gap_ns = t->store.ticks_to_ns(t->store.ctx, gap);
-    uint64_t since_ns = t->store.ticks_to_ns(t->store.ctx, now - th->cpu_read_ticks);
+    uint64_t since_ns = t->store.ticks_to_ns(t->store.ctx, middle - th->cpu_read_ticks);
     uint64_t used = cpu - th->cpu_read_ns;
     uint64_t ran_before = since_ns > gap_ns ? since_ns - gap_ns : 0; // short gaps count as running
     uint64_t ran = used > ran_before ? used - ran_before : 0;
-    uint64_t end = t->store.ticks(t->store.ctx);
 
     if (ran < gap_ns) {
         asy_word_add(&node->wait_ticks, t->store.ns_to_ticks(t->store.ctx, gap_ns - ran));
     }
-    if (end < now) {
-        end = now;
-    }
     asy_word_store(&th->cpu_read_ns, cpu);
-    asy_word_store(&th->cpu_read_ticks, end);
+    asy_word_store(&th->cpu_read_ticks, middle);
     asy_word_add(&th->overhead_ticks, end - now);
     asy_word_add(&th->overhead_events, 1);
     return end;
@@ -262,21 +288,37 @@ asy_tree_gap(asy_tree *t, asy_node *node, uint64_t gap, uint64_t now)
 
 // ---- the stack ----
 
+// True if frames of part `p` have memory.
+static bool
+stack_ready(asy_tree *t, uint64_t p)
+{
+    uint32_t ordinal = (uint32_t)(p - 1) / 4;
+    asy_frame *chunk;
+
+    if (p >= ASY_STACK_PARTS) {
+        return false;
+    }
+    if (t->stack[p] != NULL) {
+        return true;
+    }
+    if (!ask_again(&t->stack_refused)) {
+        return false;
+    }
+    chunk = t->store.chunk(t->store.ctx, ASY_KIND_STACK, ordinal);
+    t->stack_refused = chunk == NULL ? 1 : 0;
+    for (uint32_t i = 0; chunk != NULL && i < 4 && 4 * ordinal + 1 + i < ASY_STACK_PARTS; i++) {
+        t->stack[4 * ordinal + 1 + i] = chunk + (size_t)i * ASY_STACK_PART;
+    }
+    return chunk != NULL;
+}
+
 void
 asy_tree_push_slow(asy_tree *t, uint64_t token, uint32_t node, uint32_t kind)
 {
     asy_thread *th = t->thread;
     uint64_t d = th->depth;
-    uint64_t p = d / ASY_STACK_PART;
 
-    if (th->overflow == 0 && p < ASY_STACK_PARTS && t->stack[p] == NULL) {
-        uint32_t ordinal = (uint32_t)(p - 1) / 4;
-        asy_frame *chunk = t->store.chunk(t->store.ctx, ASY_KIND_STACK, ordinal);
-        for (uint32_t i = 0; chunk != NULL && i < 4 && 4 * ordinal + 1 + i < ASY_STACK_PARTS; i++) {
-            t->stack[4 * ordinal + 1 + i] = chunk + (size_t)i * ASY_STACK_PART;
-        }
-    }
-    if (th->overflow != 0 || p >= ASY_STACK_PARTS || t->stack[p] == NULL) {
+    if (th->overflow != 0 || !stack_ready(t, d / ASY_STACK_PART)) {
         asy_word_add(&th->overflow, 1);
         t->store.lose(t->store.ctx, ASY_LOSS_DEPTH, 1);
         return;
@@ -344,13 +386,13 @@ asy_tree_resume(asy_tree *t, uint32_t node, uint64_t token, uint32_t kind, uint6
 bool
 asy_tree_unwind(asy_tree *t, uint64_t token, uint64_t now)
 {
-    uint32_t ended = 0;
+    uint32_t ended = NO_NODE;
 
     asy_tree_charge(t, now);
     if (!asy_tree_leave_slow(t, token, &ended)) {
         return false;
     }
-    if (ended != 0) {
+    if (ended != NO_NODE) { // beyond what we keep it is not known
         asy_word_add(&asy_tree_node(t, ended)->unwinds, 1);
     }
     return true;
@@ -371,8 +413,7 @@ asy_tree_yield(asy_tree *t, uint64_t token, asy_frame *tags, uint32_t max, uint3
         for (uint64_t i = top; d != 0 && i < t->thread->depth; i++) {
             if (*count < max) {
                 tags[(*count)++] = *asy_tree_frame(t, i);
-            }
-            else {
+            } else {
                 t->store.lose(t->store.ctx, ASY_LOSS_TAGS, 1);
             }
         }
@@ -396,10 +437,10 @@ asy_tree_tag_out(asy_tree *t, uint64_t token, uint64_t now)
     uint64_t d;
 
     asy_tree_charge(t, now);
-    if (t->thread->overflow != 0) {
+    d = frame_find(t, token);
+    if (d == 0 && t->thread->overflow != 0) { // it began beyond what we keep
         return asy_tree_leave_slow(t, token, NULL);
     }
-    d = frame_find(t, token);
     if (d == 0) {
         t->store.lose(t->store.ctx, ASY_LOSS_TAGS, 1);
         return false;
@@ -433,134 +474,13 @@ asy_tree_rebase(asy_tree *t, uint32_t func, uint32_t kind, uint64_t now)
 void
 asy_tree_restart(asy_tree *t, uint64_t now)
 {
-    asy_word_store(&t->thread->overflow, 0);
-    asy_word_store(&t->thread->last_ticks, now);
-    asy_word_store(&t->thread->cpu_read_ticks, now);
-    asy_word_store(&t->thread->cpu_read_ns, t->store.cpu_ns(t->store.ctx));
+    asy_thread *th = t->thread;
+    uint64_t cpu, end, middle = cpu_read(&t->store, now, &cpu, &end);
+
+    asy_word_store(&th->overflow, 0);
+    asy_word_store(&th->last_ticks, end);
+    asy_word_store(&th->cpu_read_ticks, middle);
+    asy_word_store(&th->cpu_read_ns, cpu);
     depth_set(t, 1);
-}
-
-// ---- greenlets ----
-
-struct asy_tree_context {
-    uint64_t id;       // 0 with frames NULL: free; 0 with frames: the thread's first context
-    asy_frame *frames; // owned, `bytes` of private memory; NULL = free row
-    size_t bytes;
-    uint64_t depth;
-};
-
-#define CONTEXT_ROWS (ASY_CONTEXT_MAX * 2u)
-
-static asy_tree_context *
-context_find(asy_tree *t, uint64_t id)
-{
-    uint32_t i = slot_hash((uint32_t)(id >> 32), (uint32_t)id) % CONTEXT_ROWS;
-
-    while (t->contexts[i].frames != NULL && t->contexts[i].id != id) {
-        i = (i + 1) % CONTEXT_ROWS;
-    }
-    return &t->contexts[i];
-}
-
-static void
-contexts_release(asy_tree *t)
-{
-    for (uint32_t i = 0; t->contexts != NULL && i < CONTEXT_ROWS; i++) {
-        if (t->contexts[i].frames != NULL) {
-            t->store.release(t->store.ctx, t->contexts[i].frames, t->contexts[i].bytes);
-        }
-    }
-    if (t->contexts != NULL) {
-        t->store.release(t->store.ctx, t->contexts, CONTEXT_ROWS * sizeof(asy_tree_context));
-    }
-    t->contexts = NULL;
-}
-
-// Take a row out; rows after it that hashed before it move up.
-static void
-context_remove(asy_tree *t, asy_tree_context *row)
-{
-    uint32_t hole = (uint32_t)(row - t->contexts);
-
-    t->store.release(t->store.ctx, row->frames, row->bytes);
-    t->contexts[hole] = (asy_tree_context){0};
-    t->context_used--;
-    for (uint32_t i = (hole + 1) % CONTEXT_ROWS; t->contexts[i].frames != NULL; i = (i + 1) % CONTEXT_ROWS) {
-        asy_tree_context moved = t->contexts[i];
-        t->contexts[i] = (asy_tree_context){0};
-        *context_find(t, moved.id) = moved;
-    }
-}
-
-// Put the running stack aside. False: no memory, or too many.
-static bool
-context_save(asy_tree *t)
-{
-    uint64_t depth = t->thread->depth;
-    size_t bytes = depth * sizeof(asy_frame);
-    asy_tree_context *row;
-    asy_frame *frames;
-
-    if (t->contexts == NULL) {
-        t->contexts = t->store.alloc(t->store.ctx, CONTEXT_ROWS * sizeof(asy_tree_context));
-    }
-    if (t->contexts == NULL || t->context_used >= ASY_CONTEXT_MAX) {
-        return false;
-    }
-    frames = t->store.alloc(t->store.ctx, bytes);
-    if (frames == NULL) {
-        return false;
-    }
-    for (uint64_t d = 0; d < depth; d++) {
-        frames[d] = *asy_tree_frame(t, d);
-    }
-    row = context_find(t, t->context_now);
-    *row = (asy_tree_context){t->context_now, frames, bytes, depth};
-    t->context_used++;
-    return true;
-}
-
-asy_status
-asy_tree_switch(asy_tree *t, uint64_t to, uint64_t now)
-{
-    asy_tree_context *row;
-    asy_status st = ASY_OK;
-
-    asy_tree_charge(t, now);
-    if (to == t->context_now) {
-        return ASY_OK;
-    }
-    if (!context_save(t)) {
-        t->store.lose(t->store.ctx, ASY_LOSS_CONTEXTS, 1);
-        st = ASY_ELIMIT;
-    }
-    if (t->thread->overflow != 0) { // frames beyond what we keep belong to the old stack
-        t->store.lose(t->store.ctx, ASY_LOSS_CONTEXTS, 1);
-        asy_word_store(&t->thread->overflow, 0);
-    }
-    t->context_now = to;
-    depth_set(t, 1);
-    row = t->contexts != NULL ? context_find(t, to) : NULL;
-    if (row == NULL || row->frames == NULL) {
-        asy_tree_frame(t, 0)->node = t->fresh_node;
-        asy_tree_settle(t);
-        return st;
-    }
-    *asy_tree_frame(t, 0) = row->frames[0];
-    asy_tree_settle(t);
-    for (uint64_t d = 1; d < row->depth; d++) {
-        asy_tree_push(t, row->frames[d].token, row->frames[d].node, row->frames[d].kind);
-    }
-    context_remove(t, row);
-    return st;
-}
-
-void
-asy_tree_forget(asy_tree *t, uint64_t context)
-{
-    asy_tree_context *row = t->contexts != NULL ? context_find(t, context) : NULL;
-
-    if (row != NULL && row->frames != NULL) {
-        context_remove(t, row);
-    }
+    asy_tree_forget_all(t);
 }

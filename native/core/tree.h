@@ -29,17 +29,17 @@ typedef struct {
     void *(*chunk)(void *ctx, uint32_t kind, uint32_t ordinal); // 64 KiB: NODES or STACK, published by the callee
     void *(*alloc)(void *ctx, size_t bytes);                    // zeroed private memory, page granular
     void (*release)(void *ctx, void *p, size_t bytes);
-    void (*lose)(void *ctx, int which, uint64_t n);             // ASY_LOSS_*
-    uint64_t (*cpu_ns)(void *ctx);                              // CPU clock of this thread
-    uint64_t (*ticks)(void *ctx);                               // the clock, for the tree's own slow paths
-    uint64_t (*ticks_to_ns)(void *ctx, uint64_t ticks);         // rough is enough: for the gap rule
+    void (*lose)(void *ctx, int which, uint64_t n);     // ASY_LOSS_*
+    uint64_t (*cpu_ns)(void *ctx);                      // CPU clock of this thread
+    uint64_t (*ticks)(void *ctx);                       // the clock, for the tree's own slow paths
+    uint64_t (*ticks_to_ns)(void *ctx, uint64_t ticks); // rough is enough: for the gap rule
     uint64_t (*ns_to_ticks)(void *ctx, uint64_t ns);
 } asy_tree_store;
 
 typedef struct {
-    asy_thread *thread;   // NULL: not measuring (also in a fork child: the tree lies in MADV_WIPEONFORK memory)
-    asy_node *top;        // the node of the top frame: an address, so that hot paths need not look it up
-    uint64_t gap;         // ticks
+    asy_thread *thread; // NULL: not measuring (also in a fork child: the tree lies in MADV_WIPEONFORK memory)
+    asy_node *top;      // the node of the top frame: an address, so that hot paths need not look it up
+    uint64_t gap;       // ticks
     uint32_t node_max;
     uint32_t fresh_node;  // where a new greenlet's stack begins: the root, or the program's first node
     asy_tree_slot *slots; // open addressing, power of two
@@ -47,15 +47,20 @@ typedef struct {
     asy_tree_store store;
     asy_tree_context *contexts; // greenlets put aside, ASY_CONTEXT_MAX × 2 rows, NULL until the first switch
     uint32_t context_used;
-    uint32_t refused;     // nodes wanted since a chunk was last refused
+    uint32_t folds_kept; // pairs that are remembered as folded
+    uint32_t nodes_refused, stack_refused,
+        slots_refused; // wanted in vain since memory was last refused; 0 = it was not
     uint64_t context_now;
+    asy_frame *spare_frames; // owned: a buffer for the next switch, `spare_bytes` long; NULL = none
+    size_t spare_bytes;
     asy_node *part[ASY_NODE_PARTS];
     asy_frame *stack[ASY_STACK_PARTS];
 } asy_tree;
 
 // Begin at `now` in a THREAD chunk (`chunk`, zeroed page 0 is the callee's work; identity fields are the caller's to fill afterwards).
 // Frame 0 and the root node exist on return; node_count is 1. Errors: ASY_ENOMEM (no private memory).
-asy_status asy_tree_begin(asy_tree *t, void *chunk, const asy_tree_store *store, uint64_t gap, uint32_t node_max, uint64_t now);
+asy_status asy_tree_begin(asy_tree *t, void *chunk, const asy_tree_store *store, uint64_t gap, uint32_t node_max,
+                          uint64_t now);
 // Release private memory. The chunk stays as it is.
 void asy_tree_end(asy_tree *t);
 
@@ -206,5 +211,7 @@ void asy_tree_restart(asy_tree *t, uint64_t now);
 asy_status asy_tree_switch(asy_tree *t, uint64_t to, uint64_t now);
 // A context that will not come back.
 void asy_tree_forget(asy_tree *t, uint64_t context);
+// All contexts that do not run, and their memory.
+void asy_tree_forget_all(asy_tree *t);
 
 #endif
