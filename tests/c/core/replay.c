@@ -39,8 +39,7 @@ store_alloc(void *ctx, size_t bytes)
     replay *r = ctx;
     uint32_t n = ++r->allocs;
 
-    if (r->world.fail_alloc != 0 &&
-        (n == r->world.fail_alloc || (r->world.fail_after && n > r->world.fail_alloc))) {
+    if (r->world.fail_alloc != 0 && (n == r->world.fail_alloc || (r->world.fail_after && n > r->world.fail_alloc))) {
         return NULL;
     }
     r->live += (int64_t)bytes;
@@ -139,8 +138,7 @@ replay_new(const replay_world *world)
         return NULL;
     }
     memset(r->thread_chunk, 0xA5, ASY_CHUNK_BYTES);
-    if (asy_tree_begin(&r->tree, r->thread_chunk, &store, r->world.gap, r->world.node_max, r->now) !=
-        ASY_OK) {
+    if (asy_tree_begin(&r->tree, r->thread_chunk, &store, r->world.gap, r->world.node_max, r->now) != ASY_OK) {
         replay_free(r);
         return NULL;
     }

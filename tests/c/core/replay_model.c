@@ -17,8 +17,7 @@ struct model_node {
 };
 
 typedef struct {
-    uint32_t
-        what; // ASY_NODE_PY: ended by `func`; ASY_NODE_C: by a call of `func`'s that ends; ASY_NODE_TAG: by `id`
+    uint32_t what; // ASY_NODE_PY: ended by `func`; ASY_NODE_C: by a call of `func`'s that ends; ASY_NODE_TAG: by `id`
     uint32_t func;
     uint64_t id;
     model_node *node;
