@@ -266,5 +266,8 @@ replay_check(const replay *r)
     if (th->depth < 1 || asy_tree_frame(&r->tree, 0)->token != 0) {
         return "the bottom of the stack is damaged";
     }
+    if (r->tree.top != asy_tree_node(&r->tree, asy_tree_top(&r->tree))) {
+        return "the address of the top node is not that of the top frame's";
+    }
     return NULL;
 }
