@@ -127,7 +127,7 @@ row_for(asy_harvest *h, asy_model_process *p, const asy_text *name, asy_model_me
         return st;
     }
     memcpy(m->name, text, len);
-    m->row = (asy_write_thread){.id = h->next_thread++, .process = p->id, .start_ns = UINT64_MAX, .ended = 1, .name = {m->name, len}};
+    m->row = (asy_write_thread){.id = ASY_NONE, .process = p->id, .start_ns = UINT64_MAX, .ended = 1, .name = {m->name, len}};
     p->merged[i] = m;
     *out = m;
     return ASY_OK;
@@ -211,8 +211,15 @@ asy_merge_thread(asy_harvest *h, asy_model_thread *t)
 static asy_status
 write_row(asy_harvest *h, asy_model_merged *m)
 {
-    asy_status st = m->row_changed ? asy_write_thread_row(h->writer, &m->row) : ASY_OK;
+    asy_status st;
 
+    if (!m->row_changed) {
+        return ASY_OK;
+    }
+    if (m->row.id == ASY_NONE) {
+        m->row.id = h->next_thread++; // now, so that rows come in the order of their ids
+    }
+    st = asy_write_thread_row(h->writer, &m->row);
     m->row_changed = false;
     for (; m->defined < m->node_count && st == ASY_OK; m->defined++) {
         const asy_model_node *n = &m->nodes[m->defined];

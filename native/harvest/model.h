@@ -71,9 +71,9 @@ typedef struct {
 } asy_model_merged;
 
 typedef struct asy_model_process {
-    uint32_t slot, id;
+    uint32_t slot;
+    uint32_t id; // ASY_NONE = the recording does not know it yet
     uint64_t pid;
-    bool written; // the recording knows it
     bool dead;
     uint64_t died_ticks;
     int exited, status;

@@ -15,7 +15,7 @@ asy_process_meet(asy_harvest *h, uint32_t slot, asy_model_process **out)
             return ASY_ENOMEM;
         }
         p->slot = slot;
-        p->id = h->next_process++;
+        p->id = ASY_NONE;
         p->main_id = ASY_NONE;
         h->processes[slot] = p;
         h->totals.processes_seen++;
@@ -134,6 +134,9 @@ asy_process_write(asy_harvest *h, asy_model_process *p)
     uint64_t program = asy_word_load(&from->program_node);
     asy_write_process *r = &p->row;
 
+    if (p->id == ASY_NONE) {
+        p->id = h->next_process++; // now, so that rows come in the order of their ids
+    }
     r->id = p->id;
     r->pid = p->pid;
     r->image = asy_word_load(&from->image);
@@ -156,6 +159,5 @@ asy_process_write(asy_harvest *h, asy_model_process *p)
         r->losses[i] = asy_word_load(&from->losses[i]);
     }
     r->losses[ASY_LOSS_SYMBOLS] += p->lost_symbols;
-    p->written = true;
     return asy_write_process_row(h->writer, r);
 }

@@ -369,7 +369,7 @@ wants_row(const asy_model_thread *t, bool last)
 {
     uint32_t rows = t->process->rows;
 
-    return rows < ASY_OWN_ROWS || (rows < ASY_LASTING_ROWS && (t->checkpoints >= 2 || (last && !t->ended)));
+    return rows < ASY_OWN_ROWS || (rows < ASY_LASTING_ROWS && !t->ended && (t->checkpoints >= 2 || last));
 }
 
 static asy_status
@@ -424,14 +424,14 @@ asy_threads_take(asy_harvest *h, asy_model_thread *t, uint64_t until, bool last)
     if (st != ASY_OK || t->node_count == 0) {
         return st;
     }
-    if (t->id == ASY_NONE && wants_row(t, last)) {
+    if (t->process->id == ASY_NONE) {
+        st = asy_process_write(h, t->process);
+    }
+    if (st == ASY_OK && t->id == ASY_NONE && wants_row(t, last)) {
         t->id = h->next_thread++;
         t->process->rows++;
     }
     row = row_of(h, t, page, until);
-    if (!t->process->written) {
-        st = asy_process_write(h, t->process);
-    }
     if (t->id != ASY_NONE && st == ASY_OK) {
         st = asy_write_thread_row(h->writer, &row);
     }

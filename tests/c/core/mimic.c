@@ -6,6 +6,48 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+uint64_t *mimic_ledger;
+uint64_t *mimic_doubles;
+
+static uint64_t
+holder(const mimic *m)
+{
+    return (uint64_t)getpid() << 32 | (m->serial & UINT32_MAX);
+}
+
+// Claim a chunk, and say so in the ledger.
+static asy_status
+claim(mimic *m, uint32_t *index, void **data)
+{
+    asy_status st = asy_arena_claim(m->arena, m->proc, m->serial, index, data);
+    uint64_t nobody = 0;
+
+    if (st == ASY_OK && mimic_ledger != NULL &&
+        !__atomic_compare_exchange_n(&mimic_ledger[*index], &nobody, holder(m), false, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_ACQUIRE)) {
+        __atomic_fetch_add(mimic_doubles, 1, __ATOMIC_RELAXED);
+    }
+    return st;
+}
+
+void
+mimic_let_go(mimic *m, uint32_t index)
+{
+    uint64_t me = holder(m);
+
+    if (mimic_ledger != NULL && !__atomic_compare_exchange_n(&mimic_ledger[index], &me, 0, false, __ATOMIC_ACQ_REL,
+                                                             __ATOMIC_ACQUIRE)) {
+        __atomic_fetch_add(mimic_doubles, 1, __ATOMIC_RELAXED);
+    }
+}
+
+static void
+end(mimic *m, uint32_t index)
+{
+    mimic_let_go(m, index);
+    asy_arena_end(m->arena, index);
+}
+
 uint64_t
 mimic_bytes(uint64_t chunks)
 {
@@ -66,7 +108,7 @@ store_chunk(void *ctx, uint32_t kind, uint32_t ordinal)
         m->others = bigger;
         m->other_room = room;
     }
-    if (asy_arena_claim(m->arena, m->proc, m->serial, &index, &data) != ASY_OK) {
+    if (claim(m, &index, &data) != ASY_OK) {
         return NULL;
     }
     asy_arena_publish(m->arena, index, kind, ordinal);
@@ -129,11 +171,11 @@ mimic_begin(mimic *m, asy_arena *a, uint32_t proc, uint64_t native_id, const cha
     m->proc = proc;
     m->serial = __atomic_fetch_add(&a->procs[proc].next_thread, 1, __ATOMIC_RELAXED);
     m->now = now;
-    if (asy_arena_claim(a, proc, m->serial, &m->chunk, &data) != ASY_OK) {
+    if (claim(m, &m->chunk, &data) != ASY_OK) {
         return false;
     }
     if (asy_tree_begin(&m->tree, data, &store, gap, UINT32_MAX, now) != ASY_OK) {
-        asy_arena_end(a, m->chunk);
+        end(m, m->chunk);
         return false;
     }
     th = m->tree.thread;
@@ -168,12 +210,12 @@ mimic_end(mimic *m, uint64_t now)
     asy_word_store(&th->end_cpu_ns, m->cpu_ns);
     asy_word_store(&th->end_ticks, now);
     if (m->syms != m->chunk) {
-        asy_arena_end(m->arena, m->syms);
+        end(m, m->syms);
     }
     for (uint32_t i = 0; i < m->other_count; i++) {
-        asy_arena_end(m->arena, m->others[i]);
+        end(m, m->others[i]);
     }
-    asy_arena_end(m->arena, m->chunk);
+    end(m, m->chunk);
     mimic_abandon(m);
 }
 
@@ -191,11 +233,11 @@ mimic_symbol(mimic *m, uint32_t func, uint32_t kind, uint32_t line, const asy_te
     void *data;
 
     if (m->syms_used + size > m->syms_room) {
-        if (asy_arena_claim(m->arena, m->proc, m->serial, &index, &data) != ASY_OK) {
+        if (claim(m, &index, &data) != ASY_OK) {
             return false;
         }
         if (m->syms != m->chunk) {
-            asy_arena_end(m->arena, m->syms);
+            end(m, m->syms);
         }
         asy_arena_publish(m->arena, index, ASY_KIND_SYMS, m->syms_ordinal++);
         m->syms = index;

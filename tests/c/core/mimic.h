@@ -22,6 +22,13 @@ typedef struct {
     uint32_t syms_used, syms_room, syms_ordinal;
 } mimic;
 
+// Who owns each chunk, kept by the writers themselves beside the arena: shared memory, a word a chunk, or NULL. A claim of a chunk that
+// somebody else still holds is counted in mimic_doubles.
+extern uint64_t *mimic_ledger;
+extern uint64_t *mimic_doubles;
+// The calling process and thread hold chunk `index` no longer.
+void mimic_let_go(mimic *m, uint32_t index);
+
 // Bytes of a file with exactly so many chunks.
 uint64_t mimic_bytes(uint64_t chunks);
 // A formatted memfd; -1 on failure.

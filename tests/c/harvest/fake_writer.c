@@ -66,7 +66,7 @@ asy_writer_flush(asy_writer *w)
 asy_status
 asy_write_process_row(asy_writer *w, const asy_write_process *p)
 {
-    if (p->id > w->process_count || p->id >= 64) {
+    if (p->id > w->process_count || p->id >= ASY_PROC_MAX) {
         breach(w, "process ids are not dense", p->id, w->process_count);
         return w->fail;
     }

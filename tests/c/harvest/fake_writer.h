@@ -26,8 +26,8 @@ typedef struct {
 struct asy_writer {
     asy_status fail; // what every call returns from now on
     char problem[200]; // the first breach of the writer's contract, "" = none
-    asy_write_process processes[64];
-    char commands[64][256];
+    asy_write_process processes[ASY_PROC_MAX];
+    char commands[ASY_PROC_MAX][256];
     uint32_t process_count;
     fake_thread *threads;
     uint32_t thread_count, thread_room;
