@@ -28,7 +28,6 @@ asy_harvest_new(asy_arena *arena, asy_writer *writer, asy_clock_pair begin, asy_
     h->now = begin;
     h->clock = asy_word_load32(&arena->head->clock) == ASY_CLOCK_COUNTER ? ASY_CLOCK_COUNTER : ASY_CLOCK_NS;
     h->scale = asy_clock_scale_make(h->clock, begin, begin);
-    h->gap_ticks = asy_word_load(&arena->head->cpu_gap_ticks);
     h->nameless = ASY_NONE;
     *out = h;
     return ASY_OK;
@@ -65,6 +64,7 @@ set_now(asy_harvest *h, asy_clock_pair now)
 {
     h->now = now;
     h->scale = asy_clock_scale_make(h->clock, h->begin, now);
+    h->gap_ticks = asy_word_load(&h->arena->head->cpu_gap_ticks); // set some time after the arena is made
 }
 
 // Rows are claimed lowest first and never given back.
@@ -201,9 +201,8 @@ asy_harvest_process_died(asy_harvest *h, uint64_t pid, uint64_t ticks, int exite
 {
     asy_status st;
 
-    if (h->clock == ASY_CLOCK_COUNTER) {
-        set_now(h, asy_clock_take_pair(h->clock)); // a death may come before the first poll
-    }
+    // A death may come before the first poll; ns need no second pair.
+    set_now(h, h->clock == ASY_CLOCK_COUNTER ? asy_clock_take_pair(h->clock) : h->now);
     st = meet_processes(h);
     if (st == ASY_OK) {
         st = asy_directory_scan(h);
