@@ -187,7 +187,7 @@ asy_status
 asy_merge_thread(asy_harvest *h, asy_model_thread *t)
 {
     uint32_t *place = calloc(t->node_count, sizeof(*place)); // the thread's node → the row's
-    asy_model_merged *m;
+    asy_model_merged *m = NULL;
     asy_status st;
 
     if (place == NULL) {
