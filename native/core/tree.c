@@ -323,7 +323,7 @@ asy_tree_push_slow(asy_tree *t, uint64_t token, uint32_t node, uint32_t kind)
         t->store.lose(t->store.ctx, ASY_LOSS_DEPTH, 1);
         return;
     }
-    *asy_tree_frame(t, d) = (asy_frame){token, node, kind};
+    asy_tree_frame_set(asy_tree_frame(t, d), (asy_frame){token, node, kind});
     __atomic_store_n(&th->depth, d + 1, __ATOMIC_RELEASE);
     asy_tree_settle(t);
 }
@@ -446,7 +446,7 @@ asy_tree_tag_out(asy_tree *t, uint64_t token, uint64_t now)
         return false;
     }
     for (; d + 1 < t->thread->depth; d++) {
-        *asy_tree_frame(t, d) = *asy_tree_frame(t, d + 1);
+        asy_tree_frame_set(asy_tree_frame(t, d), *asy_tree_frame(t, d + 1));
     }
     depth_set(t, d);
     return true;
@@ -467,7 +467,7 @@ asy_tree_rebase(asy_tree *t, uint32_t func, uint32_t kind, uint64_t now)
     bool made = false;
 
     asy_tree_charge(t, now);
-    asy_tree_frame(t, 0)->node = asy_tree_child_slow(t, 0, func, kind, &made);
+    asy_tree_frame_set(asy_tree_frame(t, 0), (asy_frame){.node = asy_tree_child_slow(t, 0, func, kind, &made)});
     asy_tree_settle(t);
 }
 

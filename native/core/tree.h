@@ -138,6 +138,15 @@ asy_tree_charge(asy_tree *t, uint64_t now)
     asy_word_store(&th->last_ticks, now);
 }
 
+// The node is read by the harvester while the frame is on the stack.
+static inline void
+asy_tree_frame_set(asy_frame *f, asy_frame v)
+{
+    f->token = v.token;
+    f->kind = v.kind;
+    __atomic_store_n(&f->node, v.node, __ATOMIC_RELAXED);
+}
+
 void asy_tree_push_slow(asy_tree *t, uint64_t token, uint32_t node, uint32_t kind);
 
 static inline void
@@ -150,7 +159,7 @@ asy_tree_push(asy_tree *t, uint64_t token, uint32_t node, uint32_t kind)
         asy_tree_push_slow(t, token, node, kind);
         return;
     }
-    *asy_tree_frame(t, d) = (asy_frame){token, node, kind};
+    asy_tree_frame_set(asy_tree_frame(t, d), (asy_frame){token, node, kind});
     __atomic_store_n(&th->depth, d + 1, __ATOMIC_RELEASE);
     t->top = asy_tree_node(t, node);
 }

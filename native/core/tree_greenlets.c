@@ -143,11 +143,11 @@ asy_tree_switch(asy_tree *t, uint64_t to, uint64_t now)
     __atomic_store_n(&t->thread->depth, 1, __ATOMIC_RELEASE);
     row = t->contexts != NULL ? context_find(t, to) : NULL;
     if (row == NULL || row->frames == NULL) {
-        asy_tree_frame(t, 0)->node = t->fresh_node;
+        asy_tree_frame_set(asy_tree_frame(t, 0), (asy_frame){.node = t->fresh_node});
         asy_tree_settle(t);
         return st;
     }
-    *asy_tree_frame(t, 0) = row->frames[0];
+    asy_tree_frame_set(asy_tree_frame(t, 0), row->frames[0]);
     asy_tree_settle(t);
     for (uint64_t d = 1; d < row->depth; d++) {
         asy_tree_push(t, row->frames[d].token, row->frames[d].node, row->frames[d].kind);
