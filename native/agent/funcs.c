@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/tags.h"
+
 #define PROBE_MAX 64u
 
 static uint64_t
@@ -417,9 +419,21 @@ asy_funcs_callable_slow(asy_agent_thread *t, PyObject *callable, uint32_t *kind)
 
     *kind = id.kind;
     if (row->key != id.key || row->name != id.name) {
-        *row = (asy_func_row){id.key, id.name, callable_learn(t, callable, &id), 0};
+        bool special = asy_tags_special(callable);
+        uint32_t func = asy_tags_ours(callable) ? 0 : callable_learn(t, callable, &id);
+        *row = (asy_func_row){id.key, id.name, special ? 0 : func, special ? func : 0};
     }
     return row->func;
+}
+
+uint32_t
+asy_funcs_special(const asy_agent_thread *t, PyObject *callable, uint32_t *kind)
+{
+    asy_callable id = asy_funcs_identify(callable);
+    const asy_func_row *row = &t->callables[(id.key >> 4) % ASY_CALLABLE_CACHE];
+
+    *kind = id.kind;
+    return row->key == id.key && row->name == id.name ? row->special : 0;
 }
 
 // ---- phases, labels, the process ----

@@ -79,6 +79,9 @@ asy_funcs_callable(asy_agent_thread *t, PyObject *callable, uint32_t *kind)
     return asy_funcs_callable_slow(t, callable, kind);
 }
 
+// After asy_funcs_callable said 0: the id of a callable that tags.c has to see; 0: it is ours, or there is no memory.
+uint32_t asy_funcs_special(const asy_agent_thread *t, PyObject *callable, uint32_t *kind);
+
 // A phase of the process ("start-up"), or a set of labels (key, value, …; sorted by key).
 uint32_t asy_funcs_phase(asy_agent_thread *t, const char *name);
 uint32_t asy_funcs_labels(asy_agent_thread *t, const asy_text *labels, uint32_t count);

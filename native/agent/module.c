@@ -1,10 +1,37 @@
 // module.c: the extension module assay._agent.
-#include "cpython/api.h"
+#include "agent/module.h"
 
-#include "agent/process.h"
+#include "agent/tag.h"
+#include "agent/tags.h"
+
+static bool
+among(const PyMethodDef *def, const PyMethodDef *methods)
+{
+    while (methods->ml_name != NULL && methods != def) {
+        methods++;
+    }
+    return methods->ml_name != NULL;
+}
+
+bool
+asy_module_owns(const PyMethodDef *def)
+{
+    return among(def, asy_tag_methods);
+}
+
+static int
+module_exec(PyObject *module)
+{
+    if (!asy_cpython_is_main_interpreter()) {
+        PyErr_SetString(PyExc_ImportError, "assay measures the main interpreter only");
+        return -1;
+    }
+    return asy_tags_init(module);
+}
 
 static PyModuleDef_Slot module_slots[] = {
     ASY_CPYTHON_MODULE_SLOTS
+    {Py_mod_exec, (void *)module_exec},
     {0, NULL},
 };
 

@@ -6,6 +6,7 @@
 #if ASY_CPYTHON_MONITORING
 
 #include "agent/funcs.h"
+#include "agent/tags.h"
 
 // Bits of sys.monitoring.events, stable since PEP 669.
 enum {
@@ -129,7 +130,12 @@ on_call(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
         Py_RETURN_NONE;
     }
     t = asy_thread_get(ASY_FIRST_CALLS);
-    if (t == NULL || (func = asy_funcs_callable(t, args[2], &kind)) == 0) {
+    if (t == NULL) {
+        Py_RETURN_NONE;
+    }
+    func = asy_funcs_callable(t, args[2], &kind);
+    if (__builtin_expect(func == 0, 0)) {
+        asy_tags_call(t, args[2], args[3], token_of_c(args[0]));
         Py_RETURN_NONE;
     }
     node = asy_tree_child(&t->tree, func, kind, &made);
@@ -145,7 +151,7 @@ on_call(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
 static void
 c_end_odd(asy_agent_thread *t, uint64_t token, PyObject *callable, uint64_t now)
 {
-    if (!asy_funcs_is_python(callable)) {
+    if (!asy_funcs_is_python(callable) && !asy_tags_ours(callable)) {
         asy_tree_leave(&t->tree, token, now);
     }
 }
@@ -177,7 +183,7 @@ on_c_raise(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
     asy_agent_thread *t = asy_thread_tls;
 
     (void)self, (void)nargs, (void)names;
-    if (!asy_funcs_is_python(args[2]) && t != NULL && t->tree.thread != NULL) {
+    if (!asy_funcs_is_python(args[2]) && !asy_tags_ours(args[2]) && t != NULL && t->tree.thread != NULL) {
         asy_tree_unwind(&t->tree, token_of_c(args[0]), now);
     }
     Py_RETURN_NONE;

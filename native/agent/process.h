@@ -18,7 +18,7 @@ typedef struct {
     uint64_t key;  // 0 = empty
     uint64_t name; // second half of the identity
     uint32_t func;
-    uint32_t spare;
+    uint32_t special; // of a thread's own rows: the id where func is 0 because tags.c has to see the calls
 } asy_func_row;
 
 typedef struct {
@@ -59,10 +59,14 @@ typedef struct {
     uint32_t program_func;   // of the program's first <module>
     uint64_t program_token;  // atomic; shadow-stack token of it while it runs
     int program_begun;       // atomic
-    PyObject *name_threading, *name_active, *name_name; // interned str, owned
+    PyObject *name_threading, *name_active, *name_name, *name_get; // interned str, owned
     PyObject *monitoring;    // sys.monitoring, owned; NULL without
     int tool_id;             // -1 = none
     PyObject *callbacks[16]; // owned, by event
+
+    PyTypeObject *tag_type, *link_type; // owned; NULL until the module is imported
+    PyObject *tag_var;       // ContextVar, owned
+    uint64_t tag_count;      // atomic: activations so far
 } asy_agent;
 
 extern asy_agent asy_the_agent; // the one file-level state: hot paths address it directly

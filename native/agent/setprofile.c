@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent/funcs.h"
+#include "agent/tags.h"
 #include "cpython/profile.h"
 
 #define SUSPENDS (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR)
@@ -79,7 +80,12 @@ on_c_call(PyCodeObject *code, PyObject *callable)
     bool made = false;
     uint32_t func, node, kind;
 
-    if (t == NULL || (func = asy_funcs_callable(t, callable, &kind)) == 0) {
+    if (t == NULL) {
+        return;
+    }
+    func = asy_funcs_callable(t, callable, &kind);
+    if (__builtin_expect(func == 0, 0)) {
+        asy_tags_call(t, callable, NULL, token_of(code) | 1u); // methods come bound
         return;
     }
     node = asy_tree_child(&t->tree, func, kind, &made);
@@ -91,11 +97,14 @@ on_c_call(PyCodeObject *code, PyObject *callable)
 }
 
 static void
-on_c_end(PyCodeObject *code, bool raised, uint64_t now)
+on_c_end(PyCodeObject *code, PyObject *callable, bool raised, uint64_t now)
 {
     asy_agent_thread *t = asy_thread_tls;
 
     if (t == NULL || t->tree.thread == NULL) {
+        return;
+    }
+    if (asy_tree_frame(&t->tree, t->tree.thread->depth - 1)->token != (token_of(code) | 1u) && asy_tags_ours(callable)) {
         return;
     }
     if (raised) {
@@ -124,7 +133,7 @@ on_event(PyObject *self, PyFrameObject *frame, int what, PyObject *arg)
     case PyTrace_C_RETURN:
     case PyTrace_C_EXCEPTION:
         if (asy_the_agent.c_calls) {
-            on_c_end(code, what == PyTrace_C_EXCEPTION, now);
+            on_c_end(code, arg, what == PyTrace_C_EXCEPTION, now);
         }
         break;
     default: break;

@@ -9,6 +9,7 @@
 
 #include "agent/backend.h"
 #include "agent/funcs.h"
+#include "agent/tags.h"
 
 __thread asy_agent_thread *asy_thread_tls __attribute__((tls_model("initial-exec"))) = NULL;
 
@@ -89,12 +90,20 @@ store_to_ticks(void *ctx, uint64_t ns)
 static void
 frames_push(asy_agent_thread *t, PyFrameObject **frames, size_t count)
 {
+    asy_tags_chain tags;
+
+    asy_tags_read(t, &tags);
+    for (size_t i = 0; i < count && tags.count != 0; i++) {
+        asy_tags_claim(&tags, asy_cpython_frame_of(frames[i]));
+    }
+    asy_tags_inherit(t, &tags, 0);
     for (size_t i = count; i-- > 0;) {
         PyCodeObject *code = PyFrame_GetCode(frames[i]);
         uint32_t func = asy_funcs_code(t, code);
         if (func != 0) {
             asy_tree_inherit(&t->tree, func, ASY_NODE_PY, (uint64_t)(uintptr_t)code);
         }
+        asy_tags_inherit(t, &tags, asy_cpython_frame_of(frames[i]));
         Py_DECREF(code);
         Py_DECREF(frames[i]);
     }

@@ -328,9 +328,8 @@ asy_tree_push_slow(asy_tree *t, uint64_t token, uint32_t node, uint32_t kind)
     asy_tree_settle(t);
 }
 
-// Depth of the topmost frame with this token, 0 if there is none.
-static uint64_t
-frame_find(const asy_tree *t, uint64_t token)
+uint64_t
+asy_tree_find(const asy_tree *t, uint64_t token)
 {
     for (uint64_t d = t->thread->depth - 1; d > 0; d--) {
         if (asy_tree_frame(t, d)->token == token) {
@@ -347,23 +346,36 @@ depth_set(asy_tree *t, uint64_t depth)
     asy_tree_settle(t);
 }
 
+// Frames above `depth` that nobody ended. Inherited tags end with what they stand on.
+static uint64_t
+frames_dropped(const asy_tree *t, uint64_t depth)
+{
+    uint64_t n = 0;
+
+    for (uint64_t d = depth + 1; d < t->thread->depth; d++) {
+        n += asy_tree_frame(t, d)->kind != ASY_FRAME_TAG_INHERITED;
+    }
+    return n;
+}
+
 bool
 asy_tree_leave_slow(asy_tree *t, uint64_t token, uint32_t *ended)
 {
     asy_thread *th = t->thread;
-    uint64_t d;
+    uint64_t d, dropped;
 
     if (th->overflow != 0) { // beyond what we keep: taken to be in order
         asy_word_store(&th->overflow, th->overflow - 1);
         return true;
     }
-    d = frame_find(t, token);
+    d = asy_tree_find(t, token);
     if (d == 0) {
         t->store.lose(t->store.ctx, ASY_LOSS_UNMATCHED, 1);
         return false;
     }
-    if (d + 1 < th->depth) {
-        t->store.lose(t->store.ctx, ASY_LOSS_RESYNCS, th->depth - 1 - d);
+    dropped = frames_dropped(t, d);
+    if (dropped != 0) {
+        t->store.lose(t->store.ctx, ASY_LOSS_RESYNCS, dropped);
     }
     if (ended != NULL) {
         *ended = asy_tree_frame(t, d)->node;
@@ -406,7 +418,7 @@ asy_tree_yield(asy_tree *t, uint64_t token, asy_frame *tags, uint32_t max, uint3
     *count = 0;
     asy_tree_charge(t, now);
     if (t->thread->overflow == 0) {
-        d = frame_find(t, token);
+        d = asy_tree_find(t, token);
         while (d != 0 && top > d + 1 && asy_tree_frame(t, top - 1)->kind == ASY_NODE_TAG) {
             top--;
         }
@@ -437,7 +449,7 @@ asy_tree_tag_out(asy_tree *t, uint64_t token, uint64_t now)
     uint64_t d;
 
     asy_tree_charge(t, now);
-    d = frame_find(t, token);
+    d = asy_tree_find(t, token);
     if (d == 0 && t->thread->overflow != 0) { // it began beyond what we keep
         return asy_tree_leave_slow(t, token, NULL);
     }
@@ -450,6 +462,26 @@ asy_tree_tag_out(asy_tree *t, uint64_t token, uint64_t now)
     }
     depth_set(t, d);
     return true;
+}
+
+void
+asy_tree_tag_inherit(asy_tree *t, uint32_t func, uint64_t token, uint64_t now)
+{
+    asy_thread *th = t->thread;
+    bool made = false;
+    uint32_t node;
+
+    asy_tree_charge(t, now);
+    if (th->overflow != 0) {
+        t->store.lose(t->store.ctx, ASY_LOSS_TAGS, 1);
+        return;
+    }
+    node = asy_tree_child(t, func, ASY_NODE_TAG, &made);
+    asy_tree_push(t, token, node, ASY_FRAME_TAG_INHERITED);
+    if (th->overflow != 0) { // no end of a call would take it off again
+        t->store.lose(t->store.ctx, ASY_LOSS_TAGS, 1);
+        asy_word_store(&th->overflow, 0);
+    }
 }
 
 void

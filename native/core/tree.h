@@ -206,6 +206,14 @@ bool asy_tree_yield(asy_tree *t, uint64_t token, asy_frame *tags, uint32_t max, 
 void asy_tree_tag_in(asy_tree *t, uint32_t func, uint64_t token, uint64_t now);
 bool asy_tree_tag_out(asy_tree *t, uint64_t token, uint64_t now);
 
+// A tag that the running context inherited stands on the stack, without a call, until what it stands on ends: no loss is counted then.
+// A stack that overflows goes without (counted).
+void asy_tree_tag_inherit(asy_tree *t, uint32_t func, uint64_t token, uint64_t now);
+#define ASY_FRAME_TAG_INHERITED (ASY_NODE_TAG | ASY_NODE_F_INHERITED)
+
+// Depth of the topmost frame with this token, 0 if there is none. Walks the stack.
+uint64_t asy_tree_find(const asy_tree *t, uint64_t token);
+
 // Was open when measuring began: on the stack, without a call.
 void asy_tree_inherit(asy_tree *t, uint32_t func, uint32_t kind, uint64_t token);
 

@@ -86,6 +86,50 @@ asy_cpython_watch_codes(void (*died)(PyCodeObject *code))
 }
 #endif
 
+const PyMethodDef *
+asy_cpython_context_run(void)
+{
+    const PyMethodDef *m = PyContext_Type.tp_methods;
+
+    while (m != NULL && m->ml_name != NULL && strcmp(m->ml_name, "run") != 0) {
+        m++;
+    }
+    return m != NULL && m->ml_name != NULL ? m : NULL;
+}
+
+bool
+asy_cpython_weakref_is(PyObject *ref, PyObject *object)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    PyObject *target = NULL;
+    bool same = PyWeakref_GetRef(ref, &target) == 1 && target == object;
+
+    Py_XDECREF(target);
+    PyErr_Clear();
+    return same;
+#else
+    return PyWeakref_GET_OBJECT(ref) == object;
+#endif
+}
+
+bool
+asy_cpython_is_partial(PyObject *callable)
+{
+    return strcmp(Py_TYPE(callable)->tp_name, "functools.partial") == 0;
+}
+
+PyObject *
+asy_cpython_partial_func(PyObject *partial)
+{
+    PyObject *func = PyObject_GetAttrString(partial, "func"); // a member: runs no Python code
+
+    if (func == NULL) {
+        PyErr_Clear();
+    }
+    Py_XDECREF(func); // the partial, which its caller holds, keeps it
+    return func;
+}
+
 PyObject *
 asy_cpython_globals(void)
 {

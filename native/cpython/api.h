@@ -72,6 +72,36 @@ asy_cpython_frame(void)
 #endif
 }
 
+// Identity, as above, of a frame that a frame object shows: its second field after the head, alike from 3.11 to 3.15.
+typedef struct {
+    PyObject head;
+    PyFrameObject *back;
+    void *frame;
+} asy_cpython_frame_object;
+
+static inline uint64_t
+asy_cpython_frame_of(PyFrameObject *f)
+{
+    return (uint64_t)(uintptr_t)((const asy_cpython_frame_object *)(const void *)f)->frame;
+}
+
+// The context that this thread runs in (borrowed), or NULL: it has none yet.
+static inline PyObject *
+asy_cpython_context(void)
+{
+    return PyThreadState_GET()->context;
+}
+
+// The definition of Context.run.
+const PyMethodDef *asy_cpython_context_run(void);
+
+// True if a weak reference is to `object`, and that lives.
+bool asy_cpython_weakref_is(PyObject *ref, PyObject *object);
+
+// functools.partial: one, and what it calls (borrowed, or NULL).
+bool asy_cpython_is_partial(PyObject *callable);
+PyObject *asy_cpython_partial_func(PyObject *partial);
+
 // Globals of the running frame (borrowed), or NULL.
 PyObject *asy_cpython_globals(void);
 

@@ -1,0 +1,10 @@
+// module.h: the extension module assay._agent.
+#ifndef ASY_AGENT_MODULE_H
+#define ASY_AGENT_MODULE_H
+
+#include "cpython/api.h"
+
+// True for methods of the module's own types and for its functions.
+bool asy_module_owns(const PyMethodDef *def);
+
+#endif

@@ -1,0 +1,364 @@
+// tags.c: the chain of open tags in its context variable, and the stack.
+// Links are immutable and shared by contexts; a tag's texts and id are made once, when they are first needed.
+#include "agent/tags.h"
+
+#include <string.h>
+
+#include "agent/funcs.h"
+#include "agent/module.h"
+#include "agent/tag.h"
+
+// Bits of a token that no code address has: 101 for a tag that a frame opened, 111 for one that is inherited.
+#define OWN 5u
+#define INHERITED 2u
+
+static asy_tag_link *
+chain_top(void)
+{
+    PyObject *value = NULL;
+
+    if (PyContextVar_Get(asy_the_agent.tag_var, NULL, &value) != 0 || value == NULL || !Py_IS_TYPE(value, asy_the_agent.link_type)) {
+        Py_XDECREF(value);
+        PyErr_Clear();
+        return NULL;
+    }
+    return (asy_tag_link *)value; // new
+}
+
+// `top` (borrowed, NULL = nothing is open) is the chain of the running context from now on.
+static bool
+chain_set(asy_tag_link *top)
+{
+    PyObject *undo = PyContextVar_Set(asy_the_agent.tag_var, top != NULL ? (PyObject *)top : Py_None);
+
+    Py_XDECREF(undo);
+    return undo != NULL;
+}
+
+// The running context, by weak reference: its address alone may be another one's later. New.
+static PyObject *
+owner_make(void)
+{
+    if (asy_cpython_context() == NULL) {
+        Py_XDECREF(PyContext_CopyCurrent()); // makes the thread's first one
+    }
+    return asy_cpython_context() != NULL ? PyWeakref_NewRef(asy_cpython_context(), NULL) : NULL;
+}
+
+// ---- in and out ----
+
+static bool
+measured(asy_agent_thread **t)
+{
+    *t = __atomic_load_n(&asy_the_agent.measuring, __ATOMIC_RELAXED) ? asy_thread_get(ASY_FIRST_CALLS) : NULL;
+    return *t != NULL;
+}
+
+bool
+asy_tags_enter(asy_tag *tag)
+{
+    asy_agent *a = &asy_the_agent;
+    asy_tag_link *parent = chain_top();
+    asy_tag_link *l = asy_tag_link_new(parent, tag);
+    asy_agent_thread *t;
+    bool done;
+
+    Py_XDECREF(parent);
+    if (l == NULL) {
+        return false;
+    }
+    l->owner = owner_make();
+    l->token = __atomic_add_fetch(&a->tag_count, 1, __ATOMIC_RELAXED) << 3 | OWN;
+    l->frame = asy_cpython_frame();
+    l->epoch = __atomic_load_n(&a->epoch, __ATOMIC_RELAXED);
+    done = l->owner != NULL;
+    if (done && measured(&t)) {
+        uint32_t func = asy_tag_func(t, tag);
+        if (func != 0) {
+            asy_tree_tag_in(&t->tree, func, l->token, asy_agent_ticks());
+        }
+        done = !PyErr_Occurred();
+    }
+    done = done && chain_set(l);
+    Py_DECREF(l);
+    return done;
+}
+
+// The activation of `tag` that ends here: the last one that this frame opened, else the last one.
+static asy_tag_link *
+activation_find(asy_tag_link *top, const asy_tag *tag)
+{
+    uint64_t frame = asy_cpython_frame();
+    asy_tag_link *last = NULL;
+
+    for (asy_tag_link *l = top; l != NULL; l = l->parent) {
+        if (l->tag == tag && l->frame == frame) {
+            return l;
+        }
+        if (l->tag == tag && last == NULL) {
+            last = l;
+        }
+    }
+    return last;
+}
+
+// The chain without one of its links. New; NULL also for an empty one, *ok tells.
+static asy_tag_link *
+chain_without(asy_tag_link *top, const asy_tag_link *gone, bool *ok)
+{
+    asy_tag_link *rest, *copy;
+
+    if (top == gone) {
+        *ok = true;
+        return (asy_tag_link *)Py_XNewRef((PyObject *)top->parent);
+    }
+    rest = chain_without(top->parent, gone, ok);
+    copy = *ok ? asy_tag_link_new(rest, top->tag) : NULL;
+    Py_XDECREF(rest);
+    if (copy == NULL) {
+        *ok = false;
+        return NULL;
+    }
+    copy->owner = Py_NewRef(top->owner);
+    copy->token = top->token;
+    copy->frame = top->frame;
+    copy->epoch = top->epoch;
+    return copy;
+}
+
+static void
+stack_out(const asy_tag_link *l)
+{
+    asy_agent_thread *t;
+    uint64_t now = asy_agent_ticks();
+
+    if (!measured(&t)) {
+        return;
+    }
+    if (t->tree.thread->overflow != 0 || asy_tree_find(&t->tree, l->token) != 0) {
+        asy_tree_tag_out(&t->tree, l->token, now);
+    }
+    else if (asy_tree_find(&t->tree, l->token | INHERITED) != 0) {
+        asy_tree_tag_out(&t->tree, l->token | INHERITED, now);
+    }
+}
+
+bool
+asy_tags_exit(asy_tag *tag)
+{
+    asy_tag_link *top = chain_top();
+    asy_tag_link *gone = activation_find(top, tag);
+    asy_tag_link *rest = NULL;
+    bool ok = true;
+
+    if (gone != NULL) { // else it was entered in another context
+        stack_out(gone);
+        rest = chain_without(top, gone, &ok);
+        ok = ok && chain_set(rest);
+    }
+    Py_XDECREF(rest);
+    Py_XDECREF(top);
+    return ok;
+}
+
+// ---- contexts ----
+
+static void
+chain_put(asy_agent_thread *t, asy_tags_chain *chain, const asy_tag_link *l)
+{
+    uint32_t func = asy_tag_func(t, l->tag);
+
+    if (func == 0) {
+        PyErr_Clear();
+        return;
+    }
+    if (chain->count == ASY_TAGS_OPEN) { // the outermost ones go without
+        asy_arena_lose(&asy_the_agent.arena, asy_the_agent.slot, ASY_LOSS_TAGS, 1);
+        return;
+    }
+    chain->open[chain->count].func = func;
+    chain->open[chain->count].token = l->token | INHERITED;
+    chain->open[chain->count].frame = l->frame;
+    chain->open[chain->count++].framed = false;
+}
+
+static void
+chain_reverse(asy_tags_chain *chain)
+{
+    for (uint32_t i = 0, j = chain->count; i + 1 < j; i++) {
+        __typeof__(chain->open[0]) one = chain->open[i];
+        chain->open[i] = chain->open[--j];
+        chain->open[j] = one;
+    }
+}
+
+void
+asy_tags_read(asy_agent_thread *t, asy_tags_chain *chain)
+{
+    asy_tag_link *top;
+
+    chain->count = 0;
+    if (asy_the_agent.tag_var == NULL || PyErr_Occurred()) {
+        return;
+    }
+    top = chain_top();
+    for (const asy_tag_link *l = top; l != NULL; l = l->parent) {
+        chain_put(t, chain, l);
+    }
+    chain_reverse(chain);
+    Py_XDECREF(top);
+}
+
+void
+asy_tags_claim(asy_tags_chain *chain, uint64_t frame)
+{
+    for (uint32_t i = 0; i < chain->count; i++) {
+        chain->open[i].framed = chain->open[i].framed || chain->open[i].frame == frame;
+    }
+}
+
+void
+asy_tags_inherit(asy_agent_thread *t, const asy_tags_chain *chain, uint64_t frame)
+{
+    for (uint32_t i = 0; i < chain->count; i++) {
+        if (frame == 0 ? !chain->open[i].framed : chain->open[i].frame == frame) {
+            asy_tree_tag_inherit(&t->tree, chain->open[i].func, chain->open[i].token, asy_agent_ticks());
+        }
+    }
+}
+
+// What `context` has in the variable. New, or NULL.
+static asy_tag_link *
+context_chain(PyObject *context)
+{
+    PyObject *value = PyObject_CallMethodOneArg(context, asy_the_agent.name_get, asy_the_agent.tag_var);
+
+    if (value == NULL || !Py_IS_TYPE(value, asy_the_agent.link_type)) {
+        Py_XDECREF(value);
+        PyErr_Clear();
+        return NULL;
+    }
+    return (asy_tag_link *)value;
+}
+
+static bool
+on_stack(const asy_agent_thread *t, uint64_t token)
+{
+    for (uint64_t d = t->tree.thread->depth - 1; d > 0; d--) {
+        const asy_frame *f = asy_tree_frame(&t->tree, d);
+        if ((f->kind & 0xffu) == ASY_NODE_TAG && (f->token | INHERITED) == (token | INHERITED)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// A context is entered. What it inherited and is not in effect on this stack goes there. Tags that were opened inside it come
+// and go with the frames that opened them, if that was seen.
+static void
+context_enter(asy_agent_thread *t, PyObject *context)
+{
+    asy_tag_link *top = context_chain(context);
+    asy_tags_chain chain = {0};
+
+    for (const asy_tag_link *l = top; l != NULL; l = l->parent) {
+        bool own = asy_cpython_weakref_is(l->owner, context) && l->epoch == asy_the_agent.epoch;
+        if (!own && !on_stack(t, l->token)) {
+            chain_put(t, &chain, l);
+        }
+    }
+    chain_reverse(&chain);
+    asy_tags_inherit(t, &chain, 0);
+    Py_XDECREF(top);
+}
+
+// ---- calls ----
+
+// The context that this call enters (borrowed), or NULL. A partial of Context.run counts: asyncio.to_thread makes one.
+static PyObject *
+context_of(PyObject *callable, PyObject *argument)
+{
+    const PyMethodDef *run = asy_cpython_context_run();
+
+    if (asy_cpython_is_partial(callable)) {
+        callable = asy_cpython_partial_func(callable);
+    }
+    if (PyCFunction_Check(callable) && ((PyCFunctionObject *)callable)->m_ml == run) {
+        return ((PyCFunctionObject *)callable)->m_self;
+    }
+    if (Py_IS_TYPE(callable, &PyMethodDescr_Type) && ((PyMethodDescrObject *)callable)->d_method == run && argument != NULL &&
+        PyContext_CheckExact(argument)) {
+        return argument;
+    }
+    return NULL;
+}
+
+bool
+asy_tags_special(PyObject *callable)
+{
+    const PyMethodDef *run = asy_cpython_context_run();
+
+    return asy_tags_ours(callable) || asy_cpython_is_partial(callable) ||
+           (PyCFunction_Check(callable) && ((PyCFunctionObject *)callable)->m_ml == run) ||
+           (Py_IS_TYPE(callable, &PyMethodDescr_Type) && ((PyMethodDescrObject *)callable)->d_method == run);
+}
+
+void
+asy_tags_call(asy_agent_thread *t, PyObject *callable, PyObject *argument, uint64_t token)
+{
+    uint32_t kind, func = asy_funcs_special(t, callable, &kind);
+    bool made = false;
+    PyObject *context;
+
+    if (func == 0) {
+        return;
+    }
+    asy_tree_enter(&t->tree, asy_tree_child(&t->tree, func, kind, &made), token, kind, asy_agent_ticks());
+    context = asy_the_agent.tag_count != 0 && !PyErr_Occurred() ? context_of(callable, argument) : NULL;
+    if (context != NULL) {
+        context_enter(t, context);
+    }
+}
+
+// ---- the module's part ----
+
+bool
+asy_tags_ours(PyObject *callable)
+{
+    const asy_agent *a = &asy_the_agent;
+    const PyMethodDef *def = NULL;
+
+    if (a->tag_type == NULL) {
+        return false;
+    }
+    if (Py_IS_TYPE(callable, &PyMethod_Type)) {
+        callable = PyMethod_GET_FUNCTION(callable);
+    }
+    if (PyCFunction_Check(callable)) {
+        def = ((PyCFunctionObject *)callable)->m_ml;
+    }
+    else if (Py_IS_TYPE(callable, &PyMethodDescr_Type)) {
+        def = ((PyMethodDescrObject *)callable)->d_method;
+    }
+    return callable == (PyObject *)a->tag_type || Py_IS_TYPE(callable, a->tag_type) || (def != NULL && asy_module_owns(def));
+}
+
+int
+asy_tags_init(PyObject *module)
+{
+    asy_agent *a = &asy_the_agent;
+
+    if (asy_tag_types() != 0) {
+        return -1;
+    }
+    if (a->name_get == NULL) {
+        a->name_get = PyUnicode_InternFromString("get");
+    }
+    if (a->tag_var == NULL) {
+        a->tag_var = PyContextVar_New("assay_tags", NULL);
+    }
+    if (a->name_get == NULL || a->tag_var == NULL) {
+        return -1;
+    }
+    return PyModule_AddObjectRef(module, "tag", (PyObject *)a->tag_type);
+}
