@@ -144,8 +144,7 @@ asy_measure_free(asy_measure *m)
 void
 asy_measure_session_value(const asy_measure *m, char *text, size_t size)
 {
-    snprintf(text, size, "%ld:%d:%016llx:" ASY_SESSION_TAKE, (long)getpid(), m->arena_fd,
-             (unsigned long long)m->nonce);
+    snprintf(text, size, "%ld:%d:%016llx:" ASY_SESSION_TAKE, (long)getpid(), m->arena_fd, (unsigned long long)m->nonce);
 }
 
 void
@@ -278,8 +277,8 @@ explain(asy_measure *m, const asy_arena_head *head, bool measured)
     } else if (is_supported(major, minor)) {
         snprintf(m->unmeasured, size, "this assay was not built for Python %u.%u: ran unprofiled", major, minor);
     } else {
-        snprintf(m->unmeasured, size, "Python %u.%u is not supported (3.%d to 3.%d are): ran unprofiled", major,
-                 minor, OLDEST_MINOR, NEWEST_MINOR);
+        snprintf(m->unmeasured, size, "Python %u.%u is not supported (3.%d to 3.%d are): ran unprofiled", major, minor,
+                 OLDEST_MINOR, NEWEST_MINOR);
     }
 }
 

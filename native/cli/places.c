@@ -211,8 +211,7 @@ asy_places_python(const char *asked, char path[ASY_PATH_ROOM])
     if (asked == NULL) {
         return find_python(path) ? 0 : asy_say_refused("there is no python3 on PATH: name one with --python");
     }
-    if (strchr(asked, '/') == NULL ? search(asked, path) != 0
-                                   : !path_make(path, "%s", asked) || !is_runnable(path)) {
+    if (strchr(asked, '/') == NULL ? search(asked, path) != 0 : !path_make(path, "%s", asked) || !is_runnable(path)) {
         return asy_say_refused("there is no interpreter %s", asked);
     }
     if (!may_be_python(path)) {

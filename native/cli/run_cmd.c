@@ -48,8 +48,8 @@ typedef struct {
     char recording[ASY_PATH_ROOM], old_recording[ASY_PATH_ROOM];
     char directory[ASY_PATH_ROOM];
     char script[2 * ASY_PATH_ROOM + 2]; // absolute; "" where it is none
-    char *command;          // owned: the arguments given to assay, for people
-    char **argv;            // owned: of the child
+    char *command;                      // owned: the arguments given to assay, for people
+    char **argv;                        // owned: of the child
     int out_fd;
     bool rotated;
 } run;
@@ -158,12 +158,19 @@ plan(run *r, int argc, char **argv)
 
 // ---- the recording's file ----
 
-static void
-file_put_back(run *r)
+// Not a device or a pipe.
+static bool
+file_is_kept(const run *r)
 {
     struct stat st;
 
-    if (r->out_fd >= 0 && fstat(r->out_fd, &st) == 0 && S_ISREG(st.st_mode)) {
+    return r->out_fd >= 0 && fstat(r->out_fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+static void
+file_put_back(run *r)
+{
+    if (file_is_kept(r)) {
         unlink(r->recording);
     }
     if (r->rotated) {
@@ -183,7 +190,7 @@ file_open(run *r)
         why = r->rotated || errno == ENOENT ? 0 : errno;
     }
     if (why == 0) {
-        r->out_fd = open(r->recording, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+        r->out_fd = open(r->recording, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
         why = r->out_fd < 0 ? errno : 0;
     }
     if (why != 0) {
@@ -233,7 +240,7 @@ tell(const run *r, asy_measure *m)
         asy_say("%s: %s", r->options.kind == ASY_RUN_COMMAND ? r->options.target : r->program,
                 asy_measure_unmeasured(m));
     }
-    if (measured && !r->options.quiet) {
+    if (measured && !r->options.quiet && file_is_kept(r)) {
         tell_summary(r);
     }
 }
@@ -251,14 +258,14 @@ static int
 session_new(run *r, asy_measure **m)
 {
     struct timespec now;
-    asy_write_session session = {.command = r->command, .directory = r->directory, .script = r->script,
-                                 .assay_version = ASY_VERSION};
+    asy_write_session session = {
+        .command = r->command, .directory = r->directory, .script = r->script, .assay_version = ASY_VERSION};
     asy_status st;
 
     clock_gettime(CLOCK_REALTIME, &now);
     session.start_unix_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
     st = asy_measure_new(r->options.arena_bytes, r->out_fd, &session, m);
-    return st == ASY_OK ? 0 : asy_say_refused("cannot begin to measure: %s", asy_status_text(st));
+    return st == ASY_OK ? 0 : asy_say_refused("cannot begin the recording %s: %s", r->recording, asy_status_text(st));
 }
 
 // 0 and the running child, or the exit status after a sentence.

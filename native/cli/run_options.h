@@ -7,9 +7,9 @@
 #include <stdint.h>
 
 typedef enum {
-    ASY_RUN_SCRIPT,  // target: its path
-    ASY_RUN_STDIN,   // the program comes on stdin
-    ASY_RUN_MODULE,  // target: dotted name
+    ASY_RUN_SCRIPT, // target: its path
+    ASY_RUN_STDIN,  // the program comes on stdin
+    ASY_RUN_MODULE, // target: dotted name
     ASY_RUN_CODE,
     ASY_RUN_COMMAND, // target: a command that starts a Python, or not
 } asy_run_kind;

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-void *asy_dl_any(const char *symbol);  // anywhere in the program; NULL: not there
-void *asy_dl_next(const char *symbol); // behind this library
+void *asy_dl_any(const char *symbol);                                  // anywhere in the program; NULL: not there
+void *asy_dl_next(const char *symbol);                                 // behind this library
 void *asy_dl_open(const char *path, void **start, const char *symbol); // for good; NULL: not to be had
 
 // The file that holds `address`, as the loader was told its name; borrowed for good. NULL: unknown.

@@ -67,20 +67,15 @@ pass_on(const request *r, char *const *env)
         asy_exec_init(); // another library's constructor came before ours
     }
     switch (r->kind) {
-    case BY_PATH:
-        return real.by_path != NULL ? real.by_path(r->file, r->argv, env) : refuse(ENOSYS);
-    case BY_NAME:
-        return real.by_name != NULL ? real.by_name(r->file, r->argv, env) : refuse(ENOSYS);
-    case BY_FD:
-        return real.by_fd != NULL ? real.by_fd(r->fd, r->argv, env) : refuse(ENOSYS);
+    case BY_PATH: return real.by_path != NULL ? real.by_path(r->file, r->argv, env) : refuse(ENOSYS);
+    case BY_NAME: return real.by_name != NULL ? real.by_name(r->file, r->argv, env) : refuse(ENOSYS);
+    case BY_FD: return real.by_fd != NULL ? real.by_fd(r->fd, r->argv, env) : refuse(ENOSYS);
     case SPAWN_PATH:
-        return real.spawn_path != NULL
-                   ? real.spawn_path(r->pid, r->file, r->actions, r->attributes, r->argv, env)
-                   : ENOSYS;
+        return real.spawn_path != NULL ? real.spawn_path(r->pid, r->file, r->actions, r->attributes, r->argv, env)
+                                       : ENOSYS;
     case SPAWN_NAME:
-        return real.spawn_name != NULL
-                   ? real.spawn_name(r->pid, r->file, r->actions, r->attributes, r->argv, env)
-                   : ENOSYS;
+        return real.spawn_name != NULL ? real.spawn_name(r->pid, r->file, r->actions, r->attributes, r->argv, env)
+                                       : ENOSYS;
     }
     return refuse(ENOSYS);
 }
@@ -188,18 +183,20 @@ PUBLIC int
 posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
             const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
 {
-    return launch(&(request){.kind = SPAWN_PATH, .file = path, .argv = argv, .pid = pid, .actions = actions,
-                             .attributes = attributes},
-                  envp);
+    return launch(
+        &(request){
+            .kind = SPAWN_PATH, .file = path, .argv = argv, .pid = pid, .actions = actions, .attributes = attributes},
+        envp);
 }
 
 PUBLIC int
 posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
              const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
 {
-    return launch(&(request){.kind = SPAWN_NAME, .file = file, .argv = argv, .pid = pid, .actions = actions,
-                             .attributes = attributes},
-                  envp);
+    return launch(
+        &(request){
+            .kind = SPAWN_NAME, .file = file, .argv = argv, .pid = pid, .actions = actions, .attributes = attributes},
+        envp);
 }
 
 // Arguments of the execl functions up to their NULL, `first` included; more than ARGUMENTS_MAX are refused with 0.

@@ -12,10 +12,10 @@
 typedef struct object object; // PyObject: never looked into
 
 static struct {
-    object *(*modules)(void);                          // borrowed
-    object *(*get_item)(object *, const char *);       // borrowed
-    object *(*get_attribute)(object *, const char *);  // new
-    object *(*bytes)(const char *);                    // new
+    object *(*modules)(void);                         // borrowed
+    object *(*get_item)(object *, const char *);      // borrowed
+    object *(*get_attribute)(object *, const char *); // new
+    object *(*bytes)(const char *);                   // new
     int (*set_item)(object *, object *, object *);
     int (*delete_item)(object *, object *);
     void (*clear_error)(void);

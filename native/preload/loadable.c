@@ -78,8 +78,8 @@ kind_fits(image *im)
 {
     const Elf64_Ehdr *e = &im->elf;
 
-    return e->e_ident[EI_CLASS] == ELFCLASS64 && e->e_ident[EI_DATA] == ELFDATA2LSB &&
-           e->e_machine == OWN_MACHINE && e->e_phentsize == sizeof(Elf64_Phdr) && e->e_phnum <= HEADERS_MAX &&
+    return e->e_ident[EI_CLASS] == ELFCLASS64 && e->e_ident[EI_DATA] == ELFDATA2LSB && e->e_machine == OWN_MACHINE &&
+           e->e_phentsize == sizeof(Elf64_Phdr) && e->e_phnum <= HEADERS_MAX &&
            read_at(im, im->heads, e->e_phnum * sizeof(Elf64_Phdr), e->e_phoff);
 }
 

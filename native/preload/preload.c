@@ -31,7 +31,7 @@ static struct {
     int (*is_initialized)(void);
     int (*add_pending)(int (*)(void *), void *);
     const char *(*version)(void);
-    const char *library; // borrowed from the loader
+    const char *library;      // borrowed from the loader
     asy_agent_start_fn start; // of the agent, once it is loaded
     asy_agent_lose_fn lose;
 } state;
@@ -47,8 +47,7 @@ agent_prefix(uint64_t *hex, char *prefix, size_t size)
         return false;
     }
     *hex = ((uint64_t)major << 24) | ((uint64_t)minor << 16);
-    snprintf(prefix, size, "_agent.cpython-%u%u%s-", major, minor,
-             strstr(text, "free-threading") != NULL ? "t" : "");
+    snprintf(prefix, size, "_agent.cpython-%u%u%s-", major, minor, strstr(text, "free-threading") != NULL ? "t" : "");
     return true;
 }
 

@@ -233,7 +233,8 @@ def test_ctrl_c_interrupts_the_program_once(terminal):
     t = terminal(COUNTING.replace("ready()\nwhile", "print('ready', flush=True)\nwhile"))
     t.read_until(b"ready")
     t.type(b"\x03")
-    assert t.read_until(b"[ended with 5]").endswith(b"^C2\r\n[ended with 5]\r\n")
+    after = t.read_until(b"[ended with 5]").partition(b"ready")[2]
+    assert after.replace(b"^C", b"").split() == [b"2", b"[ended", b"with", b"5]"]
 
 
 def test_ctrl_c_ends_a_program_that_does_not_catch_it(terminal):

@@ -1,0 +1,355 @@
+// The parts of the preload that need no Python: the session's variable, environment blocks, judging program files.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <elf.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/arena.h"
+#include "preload/environ.h"
+#include "preload/loadable.h"
+#include "preload/session.h"
+
+#define OURS "/lib/ours.so"
+
+// ---- the session's variable ----
+
+static void
+session_is_read_and_marked_in_place(void **state)
+{
+    char value[] = "123:45:00000000deadbeef:take";
+    asy_session s;
+
+    (void)state;
+    assert_true(asy_session_parse(value, &s));
+    assert_int_equal(s.pid, 123);
+    assert_int_equal(s.fd, 45);
+    assert_int_equal(s.nonce, 0xdeadbeef);
+    assert_false(s.skip);
+    asy_session_mark(&s);
+    assert_string_equal(value, "123:45:00000000deadbeef:skip");
+    assert_true(asy_session_parse(value, &s));
+    assert_true(s.skip);
+    asy_session_mark(&s);
+    assert_string_equal(value, "123:45:00000000deadbeef:skip");
+}
+
+static void
+what_is_no_session_is_refused(void **state)
+{
+    static const char *const values[] = {"",
+                                         ":",
+                                         "1",
+                                         "1:2",
+                                         "1:2:3",
+                                         "1:2:3:",
+                                         "1:2:3:other",
+                                         "x:2:3:take",
+                                         "1:2:z:take",
+                                         "1::3:take",
+                                         "1:99999999999:3:take",
+                                         "1:2:3:take:",
+                                         "1:2:3:taken"};
+    asy_session s;
+
+    (void)state;
+    assert_false(asy_session_parse(NULL, &s));
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        char text[64];
+
+        strcpy(text, values[i]);
+        assert_false(asy_session_parse(text, &s));
+    }
+}
+
+// An arena's head of this process; the caller unmaps it and closes the descriptor.
+static asy_arena_head *
+make_head(asy_session *s, uint64_t nonce, off_t bytes)
+{
+    int fd = memfd_create("test", MFD_CLOEXEC);
+    asy_arena_head *head;
+
+    assert_int_equal(ftruncate(fd, bytes), 0);
+    head = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    assert_true(head != MAP_FAILED);
+    *s = (asy_session){.pid = (uint64_t)getpid(), .fd = fd, .nonce = nonce};
+    return head;
+}
+
+static void
+losses_and_refusals_are_counted_in_the_head(void **state)
+{
+    asy_session s;
+    asy_arena_head *head = make_head(&s, 77, 1 << 20);
+
+    (void)state;
+    head->magic = ASY_ARENA_MAGIC;
+    head->abi = ASY_ARENA_ABI;
+    head->nonce = 77;
+    asy_session_lose(&s, ASY_LOSS_EXECS);
+    asy_session_lose(&s, ASY_LOSS_EXECS);
+    asy_session_refuse(&s, 0x030A0000, ASY_REFUSED_VERSION);
+    assert_int_equal(head->losses[ASY_LOSS_EXECS], 2);
+    assert_int_equal(head->refused, 1);
+    assert_int_equal(head->refused_version, 0x030A0000);
+    assert_int_equal(head->refused_why, ASY_REFUSED_VERSION);
+    s.nonce = 78; // another session's memory behind the same numbers
+    asy_session_lose(&s, ASY_LOSS_EXECS);
+    assert_int_equal(head->losses[ASY_LOSS_EXECS], 2);
+    munmap(head, 4096);
+    close(s.fd);
+}
+
+static void
+memory_that_is_gone_or_too_short_is_passed_over(void **state)
+{
+    asy_session s;
+    asy_arena_head *head = make_head(&s, 0, 8);
+
+    (void)state;
+    asy_session_lose(&s, ASY_LOSS_EXECS); // would be SIGBUS
+    munmap(head, 4096);
+    close(s.fd);
+    asy_session_lose(&s, ASY_LOSS_EXECS);
+    s.pid = 0;
+    assert_int_equal(asy_session_open(&s), -1);
+}
+
+// ---- environment blocks ----
+
+static void
+library_is_taken_out_of_a_preload_list(void **state)
+{
+    static const char *const cases[][2] = {
+        {OURS, ""},
+        {"/a.so:" OURS, "/a.so"},
+        {"/a.so " OURS, "/a.so"},
+        {"/a.so:/b.so:" OURS, "/a.so:/b.so"},
+        {"/a.so  /b.so", "/a.so  /b.so"},
+        {OURS ":/a.so", ":/a.so"},
+        {OURS ".1:" OURS, OURS ".1"},
+        {"", ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char out[128];
+
+        assert_int_equal(asy_environ_preload_without(cases[i][0], out), strlen(cases[i][1]));
+        assert_string_equal(out, cases[i][1]);
+    }
+}
+
+static void
+check_stripped(char *const *env, const char *const *expected)
+{
+    asy_environ_size size = asy_environ_measure(env);
+    char *clean[16], text[256];
+    size_t n = 0;
+
+    assert_true(size.count > 0 && size.count < 15 && size.text <= sizeof text);
+    asy_environ_strip(env, clean, text);
+    for (; expected[n] != NULL; n++) {
+        assert_string_equal(clean[n], expected[n]);
+    }
+    assert_null(clean[n]);
+}
+
+static void
+environment_loses_our_two_variables_and_nothing_else(void **state)
+{
+    char *both[] = {(char[]){"A=1"}, (char[]){"LD_PRELOAD=" OURS}, (char[]){"ASSAY_SESSION=x"}, (char[]){"B="}, NULL};
+    char *mixed[] = {(char[]){"LD_PRELOAD=/u.so:" OURS}, (char[]){"ASSAY_SESSIONS=mine"}, NULL};
+    char *lone[] = {(char[]){"ASSAY_SESSION=x"}, (char[]){"LD_PRELOAD=/u.so"}, NULL};
+
+    (void)state;
+    check_stripped(both, (const char *const[]){"A=1", "B=", NULL});
+    check_stripped(mixed, (const char *const[]){"LD_PRELOAD=/u.so", "ASSAY_SESSIONS=mine", NULL});
+    check_stripped(lone, (const char *const[]){"LD_PRELOAD=/u.so", NULL});
+}
+
+static void
+environment_without_us_is_left_as_it_is(void **state)
+{
+    char *env[] = {(char[]){"A=1"}, (char[]){"LD_PRELOAD=/u.so"}, NULL};
+    char *none[] = {NULL};
+
+    (void)state;
+    assert_int_equal(asy_environ_measure(env).count, 0);
+    assert_int_equal(asy_environ_measure(none).count, 0);
+    assert_int_equal(asy_environ_measure(NULL).count, 0);
+}
+
+// ---- program files ----
+
+static const char *
+write_file(const void *bytes, size_t len, mode_t mode)
+{
+    static char path[] = "/tmp/assay-test-XXXXXX";
+    int fd;
+
+    strcpy(path, "/tmp/assay-test-XXXXXX");
+    fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, bytes, len), (ssize_t)len);
+    assert_int_equal(fchmod(fd, mode), 0);
+    close(fd);
+    return path;
+}
+
+static bool
+judge(const void *bytes, size_t len, mode_t mode)
+{
+    const char *path = write_file(bytes, len, mode);
+    bool fits = asy_loadable_path(path);
+
+    unlink(path);
+    return fits;
+}
+
+// This test's own file: an ELF of our kind.
+static size_t
+read_own(uint8_t **bytes)
+{
+    int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    struct stat st;
+
+    assert_int_equal(fstat(fd, &st), 0);
+    *bytes = malloc((size_t)st.st_size);
+    assert_non_null(*bytes);
+    assert_int_equal(read(fd, *bytes, (size_t)st.st_size), st.st_size);
+    close(fd);
+    return (size_t)st.st_size;
+}
+
+static Elf64_Phdr *
+find_head(uint8_t *bytes, uint32_t type)
+{
+    Elf64_Ehdr *e = (Elf64_Ehdr *)bytes;
+    Elf64_Phdr *ph = (Elf64_Phdr *)(bytes + e->e_phoff);
+
+    for (int i = 0; i < e->e_phnum; i++) {
+        if (ph[i].p_type == type) {
+            return &ph[i];
+        }
+    }
+    return NULL;
+}
+
+static void
+programs_of_another_kind_cannot_load_us(void **state)
+{
+    uint8_t *bytes;
+    size_t len = read_own(&bytes);
+    Elf64_Ehdr *e = (Elf64_Ehdr *)bytes, sound = *e;
+    Elf64_Phdr *interp = find_head(bytes, PT_INTERP);
+
+    (void)state;
+    assert_non_null(interp);
+    assert_true(judge(bytes, len, 0755));
+    assert_false(judge(bytes, len, 04755));
+    assert_false(judge(bytes, len, 02755));
+    e->e_ident[EI_CLASS] = ELFCLASS32;
+    assert_false(judge(bytes, len, 0755));
+    *e = sound;
+    e->e_machine = EM_S390;
+    assert_false(judge(bytes, len, 0755));
+    *e = sound;
+    bytes[interp->p_offset + 1] = 'X'; // another loader
+    assert_false(judge(bytes, len, 0755));
+    interp->p_type = PT_NULL; // static
+    assert_false(judge(bytes, len, 0755));
+    free(bytes);
+}
+
+static void
+program_cut_in_its_headers_cannot_load_us(void **state)
+{
+    uint8_t *bytes;
+    size_t len = read_own(&bytes);
+    size_t heads = sizeof(Elf64_Ehdr) + ((Elf64_Ehdr *)bytes)->e_phnum * sizeof(Elf64_Phdr);
+    const char *path = write_file(bytes, len, 0755);
+
+    (void)state;
+    for (size_t cut = heads - 1; cut >= 4; cut--) {
+        assert_int_equal(truncate(path, (off_t)cut), 0);
+        assert_false(asy_loadable_path(path));
+    }
+    unlink(path);
+    free(bytes);
+}
+
+static void
+scripts_are_judged_by_their_interpreter(void **state)
+{
+    char line[4200];
+    char own[4096] = "";
+
+    (void)state;
+    assert_true(readlink("/proc/self/exe", own, sizeof own - 1) > 0);
+    snprintf(line, sizeof line, "#! \t%s -x\nrest", own);
+    assert_true(judge(line, strlen(line), 0755));
+    assert_true(judge("#!/nosuch\n", 10, 0755)); // starting it fails in any case
+    assert_true(judge("#!\n\n\n", 5, 0755));
+    assert_true(judge("echo hello\n", 11, 0755)); // a shell will run it
+    assert_true(judge("", 0, 0755));
+    assert_true(asy_loadable_path("/nosuch/file"));
+}
+
+static void
+script_that_is_its_own_interpreter_ends(void **state)
+{
+    const char *path = write_file("", 0, 0755);
+    FILE *f = fopen(path, "w");
+
+    (void)state;
+    assert_non_null(f);
+    fprintf(f, "#!%s\n", path);
+    fclose(f);
+    assert_false(asy_loadable_path(path));
+    unlink(path);
+}
+
+static int
+set_up(void **state)
+{
+    static char own[4096];
+
+    (void)state;
+    if (readlink("/proc/self/exe", own, sizeof own - 1) <= 0) {
+        return -1;
+    }
+    asy_loadable_init(own);
+    asy_environ_init(OURS);
+    return 0;
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(session_is_read_and_marked_in_place),
+        cmocka_unit_test(what_is_no_session_is_refused),
+        cmocka_unit_test(losses_and_refusals_are_counted_in_the_head),
+        cmocka_unit_test(memory_that_is_gone_or_too_short_is_passed_over),
+        cmocka_unit_test(library_is_taken_out_of_a_preload_list),
+        cmocka_unit_test(environment_loses_our_two_variables_and_nothing_else),
+        cmocka_unit_test(environment_without_us_is_left_as_it_is),
+        cmocka_unit_test(programs_of_another_kind_cannot_load_us),
+        cmocka_unit_test(program_cut_in_its_headers_cannot_load_us),
+        cmocka_unit_test(scripts_are_judged_by_their_interpreter),
+        cmocka_unit_test(script_that_is_its_own_interpreter_ends),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, NULL);
+}
