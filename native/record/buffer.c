@@ -15,7 +15,7 @@ asy_buffer_reserve(asy_buffer *b, size_t more)
     if (more > SIZE_MAX / 2 - b->len) {
         return ASY_ENOMEM;
     }
-    if (b->len + more <= b->cap) {
+    if (b->data != NULL && b->len + more <= b->cap) {
         return ASY_OK;
     }
     while (cap < b->len + more) {

@@ -12,7 +12,7 @@ typedef struct {
     size_t len, cap;
 } asy_buffer; // all zero = empty
 
-// Room for `more` bytes after `len`. On failure the buffer is as it was.
+// Room for `more` bytes after `len`; `data` is not NULL then, even for none. On failure the buffer is as it was.
 // Errors: ASY_ENOMEM.
 asy_status asy_buffer_reserve(asy_buffer *b, size_t more);
 // Errors: ASY_ENOMEM.

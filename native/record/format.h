@@ -34,7 +34,7 @@ enum {
 #define ASY_FORMAT_BLOCK_MAX (4u << 20) // raw_bytes; stored_bytes is never more than raw_bytes
 // The raw bytes of all blocks up to any block's end: at most FREE + RATIO × file bytes up to there. A writer stores a
 // block uncompressed rather than break this, so that memory is bounded by the size of a file.
-#define ASY_FORMAT_RAW_FREE (8u << 20)
+#define ASY_FORMAT_RAW_FREE (1u << 20)
 #define ASY_FORMAT_RAW_RATIO 64u
 #define ASY_FORMAT_TEXT_MAX 65535u        // bytes of any text
 #define ASY_FORMAT_VALUE_MAX (1ULL << 62) // of counts and times; larger ones are written as this

@@ -448,6 +448,29 @@ blocks_with_wrong_heads_end_the_recording(void **state)
 }
 
 static void
+empty_blocks_say_nothing(void **state)
+{
+    char path[] = "hostile-XXXXXX";
+    int fd = mkstemp(path);
+    hand h = begun();
+    asy_profile *p = NULL;
+
+    (void)state;
+    for (uint32_t coding = 0; coding < 2; coding++) {
+        craft_block(&h.file, ASY_BLOCK_NOTES, coding, 0, "", 0);
+        craft_block(&h.file, ASY_BLOCK_TYPES, coding, 0, "", 0);
+    }
+    assert_int_equal(write(fd, h.file.data, h.file.len), h.file.len);
+    assert_int_equal(asy_profile_load_file(path, &p, NULL), ASY_OK);
+    assert_int_equal(p->cut_at, h.file.len);
+    assert_int_equal(p->note_count, 0);
+    asy_profile_free(p);
+    expect(&h, ASY_OK, "it ends before its end block");
+    close(fd);
+    unlink(path);
+}
+
+static void
 other_versions_are_named(void **state)
 {
     (void)state;
@@ -459,36 +482,33 @@ other_versions_are_named(void **state)
     }
 }
 
-// Blocks of empty notes: a hundred bytes in the file, 4 MiB when decompressed.
+#define BOMB_BYTES (256u << 10)
+
+// Blocks of empty notes: fifty bytes in the file, 256 KiB when decompressed.
 static void
 decompression_bombs_end_the_recording(void **state)
 {
+    static uint8_t raw[BOMB_BYTES], stored[BOMB_BYTES];
     hand h = begun();
-    uint8_t *raw = malloc(ASY_FORMAT_BLOCK_MAX);
-    size_t n, ends[4];
-    asy_buffer stored = {0};
+    size_t n, ends[6];
     asy_profile *p = NULL;
     const char *problem = NULL;
 
     (void)state;
-    assert_non_null(raw);
-    for (size_t i = 0; i < ASY_FORMAT_BLOCK_MAX; i += 2) {
+    for (size_t i = 0; i < BOMB_BYTES; i += 2) {
         memcpy(raw + i, "\x01\x00", 2);
     }
-    assert_int_equal(asy_buffer_reserve(&stored, ZSTD_compressBound(ASY_FORMAT_BLOCK_MAX)), ASY_OK);
-    n = ZSTD_compress(stored.data, stored.cap, raw, ASY_FORMAT_BLOCK_MAX, 19);
-    assert_true(n < 2000);
-    for (int i = 0; i < 4; i++) {
+    n = ZSTD_compress(stored, sizeof stored, raw, sizeof raw, 19);
+    assert_true(n < 200);
+    for (int i = 0; i < 6; i++) {
         ends[i] = h.file.len;
-        craft_block(&h.file, ASY_BLOCK_NOTES, ASY_BLOCK_F_ZSTD, ASY_FORMAT_BLOCK_MAX, stored.data, n);
+        craft_block(&h.file, ASY_BLOCK_NOTES, ASY_BLOCK_F_ZSTD, sizeof raw, stored, n);
     }
     assert_int_equal(asy_profile_load_bytes(h.file.data, h.file.len, &p, &problem), ASY_OK);
-    assert_int_equal(p->note_count, 2 * ASY_FORMAT_BLOCK_MAX / 2);
-    assert_int_equal(p->cut_at, ends[2]);
+    assert_int_equal(p->note_count, ASY_FORMAT_RAW_FREE / 2);
+    assert_int_equal(p->cut_at, ends[4]);
     asy_profile_free(p);
     expect(&h, ASY_OK, "expands to more than blocks may");
-    asy_buffer_free(&stored);
-    free(raw);
 }
 
 static void
@@ -562,6 +582,7 @@ main(void)
         cmocka_unit_test(a_recording_that_begins_twice_is_refused),
         cmocka_unit_test(every_bad_byte_becomes_a_replacement),
         cmocka_unit_test(blocks_with_wrong_heads_end_the_recording),
+        cmocka_unit_test(empty_blocks_say_nothing),
         cmocka_unit_test(other_versions_are_named),
         cmocka_unit_test(decompression_bombs_end_the_recording),
         cmocka_unit_test(what_compresses_too_well_is_still_written_to_be_read),
