@@ -28,12 +28,20 @@ asy_cpython_extra_request(void)
 bool
 asy_cpython_extra_set(PyCodeObject *code, Py_ssize_t slot, void *value)
 {
+    bool first = code->co_extra == NULL;
+    asy_cpython_extra *x;
 #if PY_VERSION_HEX >= 0x030C0000
     int rc = PyUnstable_Code_SetExtra((PyObject *)code, slot, value);
 #else
     int rc = _PyCode_SetExtra((PyObject *)code, slot, value);
 #endif
 
+    // A code object that dies calls the free function of every slot that its block has room for, set or not. The block ends with our
+    // slot, so that the functions of others are called for their own code objects only; their first set grows it.
+    x = code->co_extra;
+    if (first && x != NULL && x->size > slot + 1) {
+        x->size = slot + 1;
+    }
     if (rc != 0) {
         PyErr_Clear();
     }
