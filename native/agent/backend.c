@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/funcs.h"
+#include "agent/greenlets.h"
 
 #define PROGRAM 2u // or'ed into the token of the program's first frame, so that its end takes the odd path
 
@@ -42,6 +43,7 @@ asy_backend_made(asy_agent_thread *t, PyCodeObject *code, uint32_t func, uint64_
     asy_agent *a = &asy_the_agent;
 
     asy_thread_name(t);
+    asy_greenlets_hook(t);
     if (is_program(a, t, code)) {
         bool made = false;
         uint32_t node = asy_tree_child(&t->tree, func, ASY_NODE_PY, &made);

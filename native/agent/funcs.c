@@ -3,6 +3,8 @@
 // thread's own cache.
 #include "agent/funcs.h"
 
+#include "agent/greenlets.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -169,6 +171,7 @@ code_learn(asy_agent_thread *t, PyCodeObject *code)
     texts[0] = scratch_put(t, &used, code->co_qualname);
     texts[1] = scratch_put(t, &used, code->co_name);
     texts[2] = scratch_put(t, &used, code->co_filename);
+    asy_greenlets_file(texts[2].bytes, texts[2].len);
     func = table_id(&asy_the_agent.codes, code_content(code, texts), 0, &fresh);
     if (fresh && func != 0) {
         symbol_write(t, func, ASY_NODE_PY, code_flags(code), (uint32_t)code->co_firstlineno, texts, 3);

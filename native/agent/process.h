@@ -48,6 +48,7 @@ typedef struct {
     asy_func_table codes, callables, tags; // by content; by definition; by labels
     asy_func_table living; // free-threaded builds: by address of the code object; name 1 = dead
     uint64_t code_deaths;  // atomic
+    bool greenlets;        // the greenlet package was seen
     int code_watcher;      // 1 + its id, 0 = none
     Py_ssize_t extra_slot;
     bool extra_direct;  // the direct read of code-extra slots is proven

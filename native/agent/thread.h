@@ -25,6 +25,8 @@ typedef struct asy_agent_thread {
     uint32_t skipped; // events of a thread that has no memory
     uint8_t *sym_base; // where the next symbol record goes
     uint32_t sym_used, sym_room, sym_chunk;
+    bool greenlets_hooked;
+    uint64_t greenlet_first; // address of the greenlet that this thread began with
     uint64_t tag_now;  // tags.c: the chain that is in effect on this stack
     uint32_t owned_count;
     uint32_t owned[1536]; // chunks to end with the thread

@@ -1,0 +1,80 @@
+// greenlets.c: told of every switch by the greenlet package, after it has happened.
+// Runs in the thread that switches, with the GIL.
+#include "agent/greenlets.h"
+
+#include <string.h>
+
+#define TAIL "/greenlet/__init__.py"
+
+void
+asy_greenlets_file(const char *file, uint32_t len)
+{
+    size_t tail = sizeof(TAIL) - 1;
+
+    if (!asy_the_agent.greenlets && len >= tail && memcmp(file + len - tail, TAIL, tail) == 0) {
+        asy_the_agent.greenlets = true;
+    }
+}
+
+// (event, (origin, target)), called in the target.
+static PyObject *
+on_switch(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    uint64_t now = asy_agent_ticks();
+    asy_agent_thread *t = asy_thread_tls;
+
+    (void)self;
+    if (t != NULL && t->tree.thread != NULL && nargs == 2 && PyTuple_Check(args[1]) && PyTuple_GET_SIZE(args[1]) == 2) {
+        uint64_t target = (uint64_t)(uintptr_t)PyTuple_GET_ITEM(args[1], 1);
+        asy_tree_switch(&t->tree, target == t->greenlet_first ? 0 : target, now);
+    }
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef switch_def = {"assay_switch", (PyCFunction)(void (*)(void))on_switch, METH_FASTCALL, NULL};
+
+// The thread's own greenlet becomes context 0. False: not to be had.
+static bool
+first_learn(asy_agent_thread *t, PyObject *module)
+{
+    PyObject *now = PyObject_CallMethod(module, "getcurrent", NULL);
+
+    t->greenlet_first = (uint64_t)(uintptr_t)now; // an address to compare with; the thread keeps the object
+    Py_XDECREF(now);
+    return now != NULL;
+}
+
+static bool
+trace_set(PyObject *module)
+{
+    PyObject *before = PyObject_CallMethod(module, "gettrace", NULL);
+    PyObject *hook = before == Py_None ? PyCFunction_New(&switch_def, NULL) : NULL;
+    PyObject *done = hook != NULL ? PyObject_CallMethod(module, "settrace", "O", hook) : NULL;
+
+    Py_XDECREF(before);
+    Py_XDECREF(hook);
+    Py_XDECREF(done);
+    return done != NULL;
+}
+
+void
+asy_greenlets_hook_slow(asy_agent_thread *t)
+{
+    PyObject *key, *module;
+
+    if (PyErr_Occurred()) {
+        return;
+    }
+    key = PyUnicode_FromString("greenlet");
+    module = key != NULL ? asy_cpython_module(key) : NULL;
+    Py_XDECREF(key);
+    if (module == NULL || !PyModule_Check(module) || PyDict_GetItemString(PyModule_GetDict(module), "settrace") == NULL) {
+        PyErr_Clear();
+        return; // its import is still under way
+    }
+    t->greenlets_hooked = true;
+    if (!first_learn(t, module) || !trace_set(module)) {
+        asy_arena_lose(&asy_the_agent.arena, asy_the_agent.slot, ASY_LOSS_CONTEXTS, 1);
+    }
+    PyErr_Clear();
+}
