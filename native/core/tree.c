@@ -69,16 +69,15 @@ slots_grow(asy_tree *t)
     return true;
 }
 
-// Read the thread's CPU clock. *end is when that was done; returns the time of which the reading is: its middle.
+// Read the thread's CPU clock. Returns when that was done.
 static uint64_t
-cpu_read(const asy_tree_store *store, uint64_t now, uint64_t *cpu_ns, uint64_t *end)
+cpu_read(const asy_tree_store *store, uint64_t now, uint64_t *cpu_ns)
 {
+    uint64_t end;
+
     *cpu_ns = store->cpu_ns(store->ctx);
-    *end = store->ticks(store->ctx);
-    if (*end < now) {
-        *end = now;
-    }
-    return now + (*end - now) / 2;
+    end = store->ticks(store->ctx);
+    return end > now ? end : now;
 }
 
 asy_status
@@ -86,7 +85,6 @@ asy_tree_begin(asy_tree *t, void *chunk, const asy_tree_store *store, uint64_t g
 {
     uint8_t *bytes = chunk;
     asy_thread *th = chunk;
-    uint64_t end;
 
     memset(t, 0, sizeof(*t));
     t->slots = store->alloc(store->ctx, SLOTS_FIRST * sizeof(asy_tree_slot));
@@ -106,7 +104,7 @@ asy_tree_begin(asy_tree *t, void *chunk, const asy_tree_store *store, uint64_t g
     th->depth = 1;
     th->start_ticks = now;
     th->last_ticks = now;
-    th->cpu_read_ticks = cpu_read(store, now, &th->cpu_read_ns, &end);
+    th->cpu_read_ticks = cpu_read(store, now, &th->cpu_read_ns);
     th->start_cpu_ns = th->cpu_read_ns;
     t->thread = th;
     asy_tree_settle(t);
@@ -265,13 +263,14 @@ asy_tree_child_slow(asy_tree *t, uint32_t parent, uint32_t func, uint32_t kind, 
 
 // ---- time ----
 
+// Both clocks are compared from one reading's end to the next one's, so that what a reading takes is no waiting.
 uint64_t
 asy_tree_gap(asy_tree *t, asy_node *node, uint64_t gap, uint64_t now)
 {
     asy_thread *th = t->thread;
-    uint64_t cpu, end, middle = cpu_read(&t->store, now, &cpu, &end);
+    uint64_t cpu, end = cpu_read(&t->store, now, &cpu);
     uint64_t gap_ns = t->store.ticks_to_ns(t->store.ctx, gap);
-    uint64_t since_ns = t->store.ticks_to_ns(t->store.ctx, middle - th->cpu_read_ticks);
+    uint64_t since_ns = t->store.ticks_to_ns(t->store.ctx, end - th->cpu_read_ticks);
     uint64_t used = cpu - th->cpu_read_ns;
     uint64_t ran_before = since_ns > gap_ns ? since_ns - gap_ns : 0; // short gaps count as running
     uint64_t ran = used > ran_before ? used - ran_before : 0;
@@ -280,7 +279,7 @@ asy_tree_gap(asy_tree *t, asy_node *node, uint64_t gap, uint64_t now)
         asy_word_add(&node->wait_ticks, t->store.ns_to_ticks(t->store.ctx, gap_ns - ran));
     }
     asy_word_store(&th->cpu_read_ns, cpu);
-    asy_word_store(&th->cpu_read_ticks, middle);
+    asy_word_store(&th->cpu_read_ticks, end);
     asy_word_add(&th->overhead_ticks, end - now);
     asy_word_add(&th->overhead_events, 1);
     return end;
@@ -507,11 +506,11 @@ void
 asy_tree_restart(asy_tree *t, uint64_t now)
 {
     asy_thread *th = t->thread;
-    uint64_t cpu, end, middle = cpu_read(&t->store, now, &cpu, &end);
+    uint64_t cpu, end = cpu_read(&t->store, now, &cpu);
 
     asy_word_store(&th->overflow, 0);
     asy_word_store(&th->last_ticks, end);
-    asy_word_store(&th->cpu_read_ticks, middle);
+    asy_word_store(&th->cpu_read_ticks, end);
     asy_word_store(&th->cpu_read_ns, cpu);
     depth_set(t, 1);
     asy_tree_forget_all(t);

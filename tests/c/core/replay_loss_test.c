@@ -259,6 +259,7 @@ check_folded(const replay_world *world, int loss)
     assert_null(replay_check(folded));
     assert_true(folded->losses[loss] > 0);
     assert_true(folded->tree.thread->node_count < whole->tree.thread->node_count);
+    assert_true(folded->tree.slot_used <= 2 * (uint64_t)folded->tree.node_max + 20); // what is remembered is bounded
     for (uint32_t f = 1; f <= 20; f++) {
         totals a = totals_of(whole, f), b = totals_of(folded, f);
         assert_memory_equal(&a, &b, sizeof(a));
@@ -431,6 +432,27 @@ tag_ended_from_beyond_the_deepest_stack_is_the_right_one(void **state)
     replay_free(r);
 }
 
+// What overflowed belongs to the greenlet that is left: the other one's calls end by their own events.
+static void
+switch_beyond_the_deepest_stack_does_not_disturb_the_other_greenlet(void **state)
+{
+    replay *r = replay_new(&(replay_world){.chunks_max = UINT32_MAX});
+
+    (void)state;
+    replay_name(&r->names, "f", ASY_NODE_PY);
+    recurse(r, EV_START, 1100);
+    replay_event_feed(r, &(replay_event){.kind = EV_SWITCH, .id = 7, .ran = 1});
+    recurse(r, EV_START, 10);
+    assert_int_equal(r->tree.thread->depth, 11);
+    recurse(r, EV_RETURN, 10);
+    assert_int_equal(r->tree.thread->depth, 1);
+    assert_int_equal(r->losses[ASY_LOSS_CONTEXTS], 1);
+    replay_event_feed(r, &(replay_event){.kind = EV_SWITCH, .id = 0, .ran = 1});
+    assert_int_equal(r->tree.thread->depth, ASY_STACK_PART);
+    assert_null(replay_check(r));
+    replay_free(r);
+}
+
 // ---- clocks ----
 
 static void
@@ -565,6 +587,7 @@ main(void)
         cmocka_unit_test(calls_beyond_the_deepest_stack_are_counted_and_come_back_in_order),
         cmocka_unit_test(stack_without_memory_counts_depth_and_comes_back_in_order),
         cmocka_unit_test(tag_ended_from_beyond_the_deepest_stack_is_the_right_one),
+        cmocka_unit_test(switch_beyond_the_deepest_stack_does_not_disturb_the_other_greenlet),
         cmocka_unit_test(clock_that_goes_back_a_little_takes_no_time_away),
         cmocka_unit_test(gap_is_divided_by_what_the_thread_s_cpu_clock_says),
         cmocka_unit_test(gap_no_longer_than_the_limit_counts_as_running),

@@ -308,15 +308,14 @@ side_by_side(uint64_t seed, uint32_t sloppy, uint32_t events)
     replay_world world = {.gap = GAP, .suspend_sets = 256};
     replay *r = replay_new(&world);
     replay_model *m;
-    program *p = calloc(1, sizeof(*p));
+    program p = {.seed = seed, .sloppy = sloppy, .tags = seed % 2 == 0, .switches = seed % 3 == 0};
 
-    assert_true(r != NULL && p != NULL);
+    assert_non_null(r);
     names_fill(&r->names);
     m = replay_model_new(&r->names, GAP);
-    *p = (program){.seed = seed, .sloppy = sloppy, .tags = seed % 2 == 0, .switches = seed % 3 == 0};
     for (uint32_t i = 1; i <= events; i++) {
-        replay_event e = event_next(p);
-        if (random_next(p, 1000) >= p->sloppy) {
+        replay_event e = event_next(&p);
+        if (random_next(&p, 1000) >= p.sloppy) {
             replay_event_feed(r, &e);
             replay_model_feed(m, &e);
         }
@@ -333,7 +332,6 @@ side_by_side(uint64_t seed, uint32_t sloppy, uint32_t events)
     }
     replay_model_free(m);
     replay_free(r);
-    free(p);
 }
 
 static void
