@@ -181,7 +181,7 @@ code_learn(asy_agent_thread *t, PyCodeObject *code)
 
 #if ASY_CPYTHON_FREETHREADED
 
-#define DEAD UINT32_MAX // as a kind
+#define DEAD UINT32_MAX // as asy_func_row.special
 
 static void
 code_died(PyCodeObject *code)
@@ -191,8 +191,8 @@ code_died(PyCodeObject *code)
 
     pthread_mutex_lock(&a->lock);
     row = table_find(&a->living, (uint64_t)(uintptr_t)code, 0);
-    if (row->key != 0 && row->kind != DEAD) {
-        row->kind = DEAD;
+    if (row->key != 0 && row->special != DEAD) {
+        row->special = DEAD;
         __atomic_add_fetch(&a->code_deaths, 1, __ATOMIC_RELEASE);
     }
     pthread_mutex_unlock(&a->lock);
@@ -221,7 +221,7 @@ asy_funcs_code_slow(asy_agent_thread *t, PyCodeObject *code)
     pthread_mutex_lock(&a->lock);
     deaths = __atomic_load_n(&a->code_deaths, __ATOMIC_RELAXED);
     row = table_find(&a->living, key, 0);
-    if (row->key != 0 && row->kind != DEAD) {
+    if (row->key != 0 && row->special != DEAD) {
         func = row->func;
     }
     else if (row->key != 0 || table_grow(&a->living)) {
