@@ -50,6 +50,7 @@ typedef struct asy_model_thread {
     uint32_t checkpoints; // that it has lived through
     bool ended;      // by itself
     bool damaged;    // its nodes are taken no further
+    bool lied;       // its counts were more than can be
     bool waited;     // a symbol was missing at the last take
     uint32_t limit;  // nodes that were complete when this poll began
     asy_model_pieces node_pieces, stack_pieces;
@@ -111,6 +112,7 @@ struct asy_harvest {
     uint32_t next_process, next_thread, next_func;
     uint32_t nameless; // func of "?", ASY_NONE = not made
     uint64_t merged_nodes, merged_folds;
+    uint64_t counted, counted_ticks; // sums over all nodes, so that no reader's sum overflows
     uint64_t losses[ASY_LOSS_COUNT]; // last written
     asy_harvest_totals totals;
     uint8_t *scratch;  // owned, one chunk

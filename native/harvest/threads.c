@@ -9,6 +9,9 @@
 #define NODES_PER_CHUNK (2 * ASY_NODE_PART)
 #define FRAMES_PER_CHUNK (4 * ASY_STACK_PART)
 #define DEPTH_MAX ((uint64_t)ASY_STACK_PARTS * ASY_STACK_PART)
+#define NS_MAX (1ull << 60) // 36 years: more is nonsense
+#define COUNTED_MAX (1ull << 61)
+#define COUNTED_TICKS_MAX (1ull << 56) // also where a tick is many ns
 #define KIND_FLAGS (ASY_NODE_F_INHERITED | ASY_NODE_F_FOLDED)
 
 // ---- which chunks ----
@@ -314,25 +317,55 @@ same_counts(const asy_model_node *a, const asy_model_node *b)
     return memcmp(&a->open, &b->open, sizeof(*a) - offsetof(asy_model_node, open)) == 0;
 }
 
+// More than this no thread can have spent or counted: an event takes at least a tick.
+static uint64_t
+most_ticks(const asy_harvest *h)
+{
+    return 2 * (h->now.ticks - h->begin.ticks) + (1ull << 33);
+}
+
+// Counts that can be: each within the session's length, all together within what a reader can add up.
+static bool
+plausible(asy_harvest *h, const asy_model_node *n, const asy_model_node *was)
+{
+    uint64_t most = most_ticks(h);
+    uint64_t sum = h->counted + (n->calls + n->resumes + n->unwinds) - (was->calls + was->resumes + was->unwinds);
+    uint64_t ticks = h->counted_ticks + n->self_ticks - was->self_ticks;
+
+    if (n->calls > most || n->resumes > most || n->unwinds > most || n->self_ticks > most || sum > COUNTED_MAX ||
+        ticks > COUNTED_TICKS_MAX) {
+        return false;
+    }
+    h->counted = sum;
+    h->counted_ticks = ticks;
+    return true;
+}
+
 // Read the counts of node `id` as they stand; true if they differ from what is known.
 static bool
 take_counts(asy_harvest *h, asy_model_thread *t, uint32_t id, const asy_model_node *extra)
 {
     const asy_node *from = node_at(h, t, id);
-    asy_model_node *n = &t->nodes[id];
-    asy_model_node was = *n;
+    asy_model_node was = t->nodes[id];
+    asy_model_node n = was;
 
-    n->open = t->open[id];
-    t->open[id] = 0;
     if (from != NULL) {
-        n->calls = asy_word_load(&from->calls);
-        n->resumes = asy_word_load(&from->resumes);
-        n->unwinds = asy_word_load(&from->unwinds);
-        n->self_ticks = asy_word_load(&from->self_ticks) + extra->self_ticks;
-        n->wait_ticks = asy_word_load(&from->wait_ticks) + extra->wait_ticks;
-        n->suspended_ticks = asy_word_load(&from->suspended_ticks);
+        n.calls = asy_word_load(&from->calls);
+        n.resumes = asy_word_load(&from->resumes);
+        n.unwinds = asy_word_load(&from->unwinds);
+        n.self_ticks = asy_word_load(&from->self_ticks) + extra->self_ticks;
+        n.wait_ticks = asy_word_load(&from->wait_ticks) + extra->wait_ticks;
+        n.suspended_ticks = asy_word_load(&from->suspended_ticks);
+        if (!plausible(h, &n, &was)) {
+            h->totals.damaged_chunks += !t->lied;
+            t->lied = true;
+            n = was;
+        }
     }
-    return !same_counts(n, &was);
+    n.open = t->open[id];
+    t->open[id] = 0;
+    t->nodes[id] = n;
+    return !same_counts(&n, &was);
 }
 
 // ---- rows ----
@@ -344,6 +377,7 @@ row_of(asy_harvest *h, asy_model_thread *t, const asy_thread *page, uint64_t unt
     uint64_t cpu_from = asy_word_load(&page->start_cpu_ns);
     uint64_t cpu_to = asy_word_load(t->ended ? &page->end_cpu_ns : &page->cpu_read_ns);
     uint64_t len = __atomic_load_n(&page->name_bytes, __ATOMIC_ACQUIRE);
+    uint64_t overhead = asy_word_load(&page->overhead_ticks);
 
     len = len < ASY_NAME_BYTES ? len : ASY_NAME_BYTES;
     memcpy(t->name, page->name, len);
@@ -354,10 +388,10 @@ row_of(asy_harvest *h, asy_model_thread *t, const asy_thread *page, uint64_t unt
         .native_id = asy_word_load(&page->native_id),
         .start_ns = asy_harvest_ns(h, asy_word_load(&page->start_ticks)),
         .end_ns = asy_harvest_ns(h, t->ended && end != 0 ? end : until),
-        .cpu_ns = cpu_to > cpu_from ? cpu_to - cpu_from : 0,
+        .cpu_ns = cpu_to > cpu_from && cpu_to - cpu_from < NS_MAX ? cpu_to - cpu_from : 0,
         .flags = asy_word_load(&page->flags),
         .merged = 1,
-        .overhead_ns = asy_clock_span_ns(&h->scale, asy_word_load(&page->overhead_ticks)),
+        .overhead_ns = asy_clock_span_ns(&h->scale, overhead < most_ticks(h) ? overhead : 0),
         .overhead_events = asy_word_load(&page->overhead_events),
         .ended = t->ended,
         .name = {t->name, (uint32_t)len},
