@@ -15,8 +15,8 @@ asy_backend_main_thread(asy_agent_thread *t)
 
     if (a->phase_startup == 0) {
         asy_funcs_process(t);
-        a->phase_startup = asy_funcs_phase(t, "start-up");
-        a->phase_shutdown = asy_funcs_phase(t, "shutdown");
+        a->phase_startup = asy_funcs_phase("start-up");
+        a->phase_shutdown = asy_funcs_phase("shutdown");
     }
     if (!__atomic_load_n(&a->program_begun, __ATOMIC_RELAXED)) {
         asy_tree_rebase(&t->tree, a->phase_startup, ASY_NODE_PHASE, asy_agent_ticks());

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/log.h"
 #include "agent/tags.h"
 
 #define PROBE_MAX 64u
@@ -92,18 +93,6 @@ table_id(asy_func_table *table, uint64_t key, uint64_t name, bool *fresh)
 
 // ---- symbols ----
 
-static void
-symbol_write(asy_agent_thread *t, uint32_t func, uint32_t kind, uint32_t flags, uint32_t line, const asy_text *texts, uint32_t count)
-{
-    uint32_t bytes = asy_symbol_size(texts, count);
-    void *room = bytes != 0 ? asy_thread_symbol_room(t, bytes) : NULL;
-
-    if (room != NULL) {
-        asy_symbol_write(room, func, kind, flags, line, texts, count);
-        asy_thread_symbol_done(t, bytes);
-    }
-}
-
 // Up to three strings, one after the other, in the thread's scratch.
 static asy_text
 scratch_put(asy_agent_thread *t, uint32_t *used, PyObject *text)
@@ -174,7 +163,7 @@ code_learn(asy_agent_thread *t, PyCodeObject *code)
     asy_greenlets_file(texts[2].bytes, texts[2].len);
     func = table_id(&asy_the_agent.codes, code_content(code, texts), 0, &fresh);
     if (fresh && func != 0) {
-        symbol_write(t, func, ASY_NODE_PY, code_flags(code), (uint32_t)code->co_firstlineno, texts, 3);
+        asy_log_write(func, ASY_NODE_PY, code_flags(code), (uint32_t)code->co_firstlineno, texts, 3);
     }
     return func;
 }
@@ -407,7 +396,7 @@ callable_learn(asy_agent_thread *t, PyObject *callable, const asy_callable *id)
     func = table_id(&a->callables, id->key, id->name, &fresh);
     if (fresh && func != 0) {
         callable_names(t, &used, callable, &texts[0], &texts[2]);
-        symbol_write(t, func, id->kind, 0, 0, texts, 3);
+        asy_log_write(func, id->kind, 0, 0, texts, 3);
     }
     pthread_mutex_unlock(&a->lock);
     overhead_end(t);
@@ -442,7 +431,7 @@ asy_funcs_special(const asy_agent_thread *t, PyObject *callable, uint32_t *kind)
 // ---- phases, labels, the process ----
 
 static uint32_t
-named(asy_agent_thread *t, uint32_t kind, const asy_text *texts, uint32_t count)
+named(uint32_t kind, const asy_text *texts, uint32_t count)
 {
     asy_agent *a = &asy_the_agent;
     uint64_t h = kind;
@@ -455,24 +444,24 @@ named(asy_agent_thread *t, uint32_t kind, const asy_text *texts, uint32_t count)
     pthread_mutex_lock(&a->lock);
     func = table_id(&a->tags, h | 1, kind, &fresh);
     if (fresh && func != 0) {
-        symbol_write(t, func, kind, 0, 0, texts, count);
+        asy_log_write(func, kind, 0, 0, texts, count);
     }
     pthread_mutex_unlock(&a->lock);
     return func;
 }
 
 uint32_t
-asy_funcs_phase(asy_agent_thread *t, const char *name)
+asy_funcs_phase(const char *name)
 {
     asy_text text = {name, (uint32_t)strlen(name)};
 
-    return named(t, ASY_NODE_PHASE, &text, 1);
+    return named(ASY_NODE_PHASE, &text, 1);
 }
 
 uint32_t
-asy_funcs_labels(asy_agent_thread *t, const asy_text *labels, uint32_t count)
+asy_funcs_labels(const asy_text *labels, uint32_t count)
 {
-    return named(t, ASY_NODE_TAG, labels, count);
+    return named(ASY_NODE_TAG, labels, count);
 }
 
 void
@@ -495,5 +484,7 @@ asy_funcs_process(asy_agent_thread *t)
         texts[count++] = (asy_text){t->scratch + at, (uint32_t)one};
         at += one + 1;
     }
-    symbol_write(t, 0, ASY_SYMBOL_PROCESS, 0, 0, texts, count);
+    pthread_mutex_lock(&asy_the_agent.lock);
+    asy_log_write(0, ASY_SYMBOL_PROCESS, 0, 0, texts, count);
+    pthread_mutex_unlock(&asy_the_agent.lock);
 }

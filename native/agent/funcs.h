@@ -83,8 +83,8 @@ asy_funcs_callable(asy_agent_thread *t, PyObject *callable, uint32_t *kind)
 uint32_t asy_funcs_special(const asy_agent_thread *t, PyObject *callable, uint32_t *kind);
 
 // A phase of the process ("start-up"), or a set of labels (key, value, …; sorted by key).
-uint32_t asy_funcs_phase(asy_agent_thread *t, const char *name);
-uint32_t asy_funcs_labels(asy_agent_thread *t, const asy_text *labels, uint32_t count);
+uint32_t asy_funcs_phase(const char *name);
+uint32_t asy_funcs_labels(const asy_text *labels, uint32_t count);
 
 // The PROCESS record: executable, working directory, arguments.
 void asy_funcs_process(asy_agent_thread *t);

@@ -54,6 +54,14 @@ typedef struct {
     bool extra_direct;  // the direct read of code-extra slots is proven
     uint32_t phase_startup, phase_shutdown;
 
+    struct { // log.c
+        bool open;
+        uint8_t *base;       // of the chunk that is written to
+        uint32_t used, chunk, chunks;
+        uint32_t room;
+        const void **index;  // by function id, owned
+    } log;
+
     struct asy_agent_thread *threads; // all that live, under lock
     pthread_key_t thread_key;
     bool thread_key_made;

@@ -87,7 +87,7 @@ func_make(asy_agent_thread *t, PyObject *texts)
                                         room < ASY_SYMBOL_STRING_MAX ? room : ASY_SYMBOL_STRING_MAX);
         used += parts[i].len;
     }
-    return asy_funcs_labels(t, parts, n);
+    return asy_funcs_labels(parts, n);
 }
 
 uint32_t

@@ -9,6 +9,7 @@
 
 #include "agent/backend.h"
 #include "agent/funcs.h"
+#include "agent/log.h"
 #include "agent/tags.h"
 
 __thread asy_agent_thread *asy_thread_tls __attribute__((tls_model("initial-exec"))) = NULL;
@@ -247,14 +248,12 @@ thread_make(void)
     }
     __atomic_store_n(&a->arena.chunks[index].sym_bytes, 0, __ATOMIC_RELAXED);
     identity_fill(a, t->tree.thread, serial);
-    t->sym_base = (uint8_t *)data + ASY_THREAD_SYMS_OFF;
-    t->sym_room = ASY_THREAD_SYMS_BYTES;
-    t->sym_chunk = index;
     t->epoch = __atomic_load_n(&a->epoch, __ATOMIC_ACQUIRE);
     asy_arena_publish(&a->arena, index, ASY_KIND_THREAD, 0);
     thread_link(t);
     asy_thread_tls = t;
     pthread_setspecific(a->thread_key, t);
+    asy_log_open();
     if ((t->tree.thread->flags & ASY_THREAD_F_MAIN) != 0) {
         asy_backend_main_thread(t);
     }
@@ -332,43 +331,6 @@ asy_thread_end(asy_agent_thread *t)
     }
     asy_tree_end(&t->tree);
     asy_agent_release(t, sizeof(*t));
-}
-
-// ---- symbols ----
-
-void *
-asy_thread_symbol_room(asy_agent_thread *t, uint32_t bytes)
-{
-    asy_agent *a = &asy_the_agent;
-    uint32_t index;
-    void *data;
-
-    if (t->sym_used + bytes <= t->sym_room) {
-        return t->sym_base + t->sym_used;
-    }
-    if (t->sym_base == NULL) {
-        return NULL; // a scratch thread has no log
-    }
-    if (bytes > ASY_CHUNK_BYTES || t->owned_count == sizeof(t->owned) / sizeof(t->owned[0]) ||
-        asy_arena_claim(&a->arena, a->slot, t->tree.thread->serial, &index, &data) != ASY_OK) {
-        asy_arena_lose(&a->arena, a->slot, ASY_LOSS_SYMBOLS, 1);
-        return NULL;
-    }
-    t->owned[t->owned_count++] = index;
-    t->sym_base = data;
-    t->sym_used = 0;
-    t->sym_room = ASY_CHUNK_BYTES;
-    t->sym_chunk = index;
-    __atomic_store_n(&a->arena.chunks[index].sym_bytes, 0, __ATOMIC_RELAXED);
-    asy_arena_publish(&a->arena, index, ASY_KIND_SYMS, t->sym_chunks++);
-    return data;
-}
-
-void
-asy_thread_symbol_done(asy_agent_thread *t, uint32_t bytes)
-{
-    t->sym_used += bytes;
-    __atomic_store_n(&asy_the_agent.arena.chunks[t->sym_chunk].sym_bytes, t->sym_used, __ATOMIC_RELEASE);
 }
 
 // ---- names ----

@@ -20,7 +20,6 @@ typedef struct asy_agent_thread {
     asy_func_row codes[ASY_CODE_CACHE]; // name = deaths seen when the row was written
 #endif
     uint32_t thread_chunk;
-    uint32_t node_chunks, stack_chunks, sym_chunks;
     uint32_t name_tries;
     uint32_t skipped; // events of a thread that has no memory
     uint8_t *sym_base; // where the next symbol record goes
@@ -60,11 +59,6 @@ asy_thread_get(asy_first first)
 
 // Measuring ends: every thread's next event takes the slow path. Without the GIL the epoch does that.
 void asy_thread_pause_all(void);
-
-// Room for a symbol record of `bytes` (8-aligned) in this thread's log; NULL: none (counted).
-void *asy_thread_symbol_room(asy_agent_thread *t, uint32_t bytes);
-// The record written there is whole.
-void asy_thread_symbol_done(asy_agent_thread *t, uint32_t bytes);
 
 // A node was made: a good moment to learn the thread's name.
 void asy_thread_name(asy_agent_thread *t);
