@@ -119,9 +119,7 @@ overhead_end(asy_agent_thread *t)
     uint64_t now = asy_agent_ticks();
 
     if (now > th->last_ticks) {
-        asy_word_add(&th->overhead_ticks, now - th->last_ticks);
-        asy_word_add(&th->overhead_events, 1);
-        asy_word_store(&th->last_ticks, now);
+        asy_word_store(&th->last_ticks, asy_tree_overhead(&t->tree, th->last_ticks, now));
     }
 }
 

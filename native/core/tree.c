@@ -6,6 +6,7 @@
 
 #define SLOTS_FIRST 1024u
 #define RESERVE 128u      // nodes of the last part that are kept for flat nodes when no chunk can be had
+#define OVERHEAD_GAPS 5u // a slow path that took longer than so many gaps was interrupted: the rest is not ours
 #define RETRY_EVERY 4096u // wanted nodes between two tries for a chunk
 #define FOLDED 1u         // asy_tree_slot.spare: the pair has no node of its own
 #define NO_NODE UINT32_MAX
@@ -280,9 +281,18 @@ asy_tree_gap(asy_tree *t, asy_node *node, uint64_t gap, uint64_t now)
     }
     asy_word_store(&th->cpu_read_ns, cpu);
     asy_word_store(&th->cpu_read_ticks, end);
-    asy_word_add(&th->overhead_ticks, end - now);
-    asy_word_add(&th->overhead_events, 1);
-    return end;
+    return asy_tree_overhead(t, now, end);
+}
+
+uint64_t
+asy_tree_overhead(asy_tree *t, uint64_t from, uint64_t to)
+{
+    uint64_t most = t->gap * OVERHEAD_GAPS;
+    uint64_t ours = to - from < most ? to - from : most;
+
+    asy_word_add(&t->thread->overhead_ticks, ours);
+    asy_word_add(&t->thread->overhead_events, 1);
+    return from + ours;
 }
 
 // ---- the stack ----

@@ -147,6 +147,9 @@ asy_tree_frame_set(asy_frame *f, asy_frame v)
     __atomic_store_n(&f->node, v.node, __ATOMIC_RELAXED);
 }
 
+// A slow path of ours ran between these stamps: charged to nobody, as far as it was ours. Returns the new "last" stamp.
+uint64_t asy_tree_overhead(asy_tree *t, uint64_t from, uint64_t to);
+
 void asy_tree_push_slow(asy_tree *t, uint64_t token, uint32_t node, uint32_t kind);
 
 static inline void
