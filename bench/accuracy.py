@@ -42,29 +42,17 @@ def recorded(bench: Bench, scenario: str) -> tuple[dict[str, float], float]:
     truth = bench.run(bench.command("assay", MEASURED / "shares.py", scenario))
     parts = json.loads(truth.stdout)
     out = bench.run([str(bench.assay.program), "report", str(bench.recording), "--format", "json"])
-    nodes = {node["id"]: node for node in json.loads(out.stdout)["nodes"]}
-    ns = {
-        part: sum(
-            n["total_ns"] for n in nodes.values() if n["name"] == part and parent_name(nodes, n) == "main"
-        )
-        for part in parts
-    }
-    waited = sum(n["wait_ns"] for n in nodes.values() if below(nodes, n, parts))
+    report = json.loads(out.stdout)
+    names = {function["id"]: function["name"] for function in report["functions"]}
+    ns = dict.fromkeys(parts, 0.0)
+    waited = 0.0
+    for node in report["nodes"]:
+        caller = report["nodes"][node["parent"] or 0]
+        part = names.get(node["function"])
+        if part in ns and names.get(caller["function"]) == "main":
+            ns[part] += node["total_ns"]
+            waited += node["total_wait_ns"]
     return ns, waited
-
-
-def parent_name(nodes: dict, node: dict) -> str:
-    parent = nodes.get(node["parent"])
-    return parent["name"] if parent is not None else ""
-
-
-def below(nodes: dict, node: dict | None, parts: dict) -> bool:
-    """Whether a node is one of the main thread's parts or called by one."""
-    while node is not None:
-        if node["name"] in parts and parent_name(nodes, node) == "main":
-            return True
-        node = nodes.get(node["parent"])
-    return False
 
 
 def profiled(bench: Bench, scenario: str) -> dict[str, float]:
