@@ -266,7 +266,7 @@ static void
 add_piece(const asy_analysis *a, const asy_piece *p, uint32_t func, asy_words *made_of)
 {
     uint64_t ns = p->run_ns + p->wait_ns;
-    char *name = p->func == func ? strdup("its own code") : asy_words_func(a->view->profile, p->func, NAME_COLUMNS);
+    char *name = p->func == func ? strdup("its own code") : asy_words_full(a->view->profile, p->func, NAME_COLUMNS);
 
     if (name == NULL) {
         made_of->failed = true;

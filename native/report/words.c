@@ -82,6 +82,24 @@ asy_words_func(const asy_profile *p, uint32_t func, int columns)
 }
 
 char *
+asy_words_full(const asy_profile *p, uint32_t func, int columns)
+{
+    const asy_profile_func *f = func == ASY_VIEW_NONE ? NULL : &p->funcs[func];
+    char *joined, *out;
+
+    if (f == NULL || f->kind != ASY_NODE_C || f->module[0] == '\0' || strcmp(f->module, "builtins") == 0 ||
+        strchr(f->name, '.') != NULL) {
+        return asy_words_func(p, func, columns);
+    }
+    if (asprintf(&joined, "%s.%s", f->module, f->name) < 0) {
+        return NULL;
+    }
+    out = asy_text_fit(joined, columns, ASY_CUT_END);
+    free(joined);
+    return out;
+}
+
+char *
 asy_words_quote(const char *word)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-=:,@%";
