@@ -103,9 +103,9 @@ static void
 print_title(asy_page *g)
 {
     const asy_view_select *s = &g->r->select;
-    const char *command = g->p->command[0] != '\0' ? g->p->command : g->p->script;
-    char *path = asy_text_fit(g->r->path, 80, ASY_CUT_START);
-    char *what = asy_text_fit(command, 80, ASY_CUT_END);
+    const char *command = g->p->script[0] != '\0' ? g->p->script : g->p->command;
+    char *path = asy_text_fit(g->r->path, 60, ASY_CUT_START);
+    char *what = asy_text_fit(command, 50, g->p->script[0] != '\0' ? ASY_CUT_START : ASY_CUT_END);
     asy_words parts = {0};
 
     asy_words_add(&parts, "%s", path == NULL ? "" : path);
@@ -140,11 +140,14 @@ static void
 print_foot(asy_page *g)
 {
     asy_words losses = {0};
+    bool starred = !g->o->color && !g->r->by_tag;
     const asy_view_sum *s = &g->view->startup;
 
     if (g->r->select.part == ASY_VIEW_PROGRAM && s->self_ns > 0) {
-        asy_out_fmt(g->o, "apart from that, the interpreter's start-up and shutdown: %s (--startup)\n",
+        asy_out_fmt(g->o, "%sleft out: start-up and shutdown, %s (--startup)\n", starred ? "* your code; " : "",
                     asy_units_time(s->self_ns).s);
+    } else if (starred) {
+        asy_out_put(g->o, "* your code\n");
     }
     asy_words_losses(g->view, &losses);
     asy_out_style(g->o, ASY_STYLE_WARN);
@@ -203,7 +206,7 @@ print_flat(asy_page *g)
         } else if (count == 0) {
             asy_out_put(g->o, "no calls were measured here\n");
         } else {
-            print_rows(g, rows, count, g->o->color ? "function" : "function (* = your code)", 0);
+            print_rows(g, rows, count, "function", 0);
         }
     }
     free(rows);
@@ -248,7 +251,7 @@ print_edges(asy_page *g, const asy_row *row, bool callers)
     if (count == 0) {
         asy_out_put(g->o, callers ? "  nothing called it\n\n" : "  it called nothing\n\n");
     } else {
-        print_rows(g, rows, count, callers ? "called by" : "calls", 2);
+        print_rows(g, rows, count, callers ? "called by" : "it calls", 2);
         asy_out_put(g->o, "\n");
     }
     free(rows);

@@ -11,6 +11,7 @@
 #include "report/units.h"
 #include "report/words.h"
 
+#define WORTH_A_LINE 200u
 #define PART 100u // nodes below 1/PART of the whole are left out
 
 typedef struct {
@@ -27,6 +28,7 @@ typedef struct {
     uint32_t count, cap;
     asy_table table;
     uint64_t whole_ns;
+    uint64_t small, small_ns; // left out without a line of their own
 } walk;
 
 static asy_status
@@ -82,7 +84,9 @@ push_children(walk *w, uint32_t node, uint32_t depth)
     }
     qsort_r(w->stack + first, w->count - first, sizeof *w->stack, smaller_first, (void *)(uintptr_t)nodes);
     w->stack[first - 1] = rest;
-    if (rest.left_out == 0) {
+    if (rest.left_out_ns < w->whole_ns / WORTH_A_LINE || rest.left_out == 0) {
+        w->small += rest.left_out;
+        w->small_ns += rest.left_out_ns;
         memmove(w->stack + first - 1, w->stack + first, (w->count - first) * sizeof *w->stack);
         w->count--;
     }
@@ -141,7 +145,7 @@ add_left_out(walk *w, const entry *e)
 {
     char text[80];
 
-    snprintf(text, sizeof text, "… %s more below 1 %%", asy_units_count(e->left_out).s);
+    snprintf(text, sizeof text, "… %s below 1 %%", asy_units_count(e->left_out).s);
     asy_table_row(&w->table, ASY_STYLE_DIM);
     asy_table_cell(&w->table, asy_units_column(e->left_out_ns, w->whole_ns).s);
     asy_table_cell(&w->table, asy_units_percent(e->left_out_ns, w->whole_ns).s);
@@ -211,6 +215,10 @@ asy_page_tree(asy_page *g)
         asy_table_print(&w.table, g->o, 0);
         if (w.count > 0) {
             asy_out_fmt(g->o, "… cut after %u lines; --limit 0 shows all\n", w.table.row_count);
+        }
+        if (w.small > 0) {
+            asy_out_fmt(g->o, "left out besides: %s branches below 1 %%, %s together\n", asy_units_count(w.small).s,
+                        asy_units_time(w.small_ns).s);
         }
     }
     asy_table_close(&w.table);

@@ -46,6 +46,9 @@ asy_words_wrap(asy_out *o, const asy_words *parts, const char *joint, int column
 {
     int lines = 1;
 
+    if (parts->failed && o->status == ASY_OK) {
+        o->status = ASY_ENOMEM;
+    }
     for (uint32_t i = 0; i < parts->count; i++) {
         int width = asy_text_width(parts->text[i]);
         int glue = i == 0 ? 0 : asy_text_width(joint);
