@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#define CHILDREN 64u
+#define CHILDREN 256u
 #define DEPTH 512u
 #define PARKED 256u
 #define CONTEXTS 16u

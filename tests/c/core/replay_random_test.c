@@ -352,12 +352,70 @@ random_programs_with_lost_events_make_the_model_s_tree_and_count_it(void **state
     }
 }
 
+// ---- folding ----
+
+typedef struct {
+    uint64_t calls, resumes, self, wait, suspended, unwinds;
+} totals;
+
+static void
+totals_add(const replay *r, totals *by_func)
+{
+    for (uint32_t i = 0; i < r->tree.thread->node_count; i++) {
+        const asy_node *n = asy_tree_node(&r->tree, i);
+        totals *t = &by_func[n->func];
+        t->calls += n->calls;
+        t->resumes += n->resumes;
+        t->self += n->self_ticks;
+        t->wait += n->wait_ticks;
+        t->suspended += n->suspended_ticks;
+        t->unwinds += n->unwinds;
+    }
+}
+
+static void
+fold(uint64_t seed, const replay_world *world)
+{
+    replay_world unbounded = {.gap = GAP, .suspend_sets = world->suspend_sets};
+    replay *whole = replay_new(&unbounded), *folded = replay_new(world);
+    program p = {.seed = seed, .tags = true, .switches = world->fail_alloc == 0};
+    totals a[1 + FUNCS + C_FUNCS + TAGS] = {0}, b[1 + FUNCS + C_FUNCS + TAGS] = {0};
+
+    names_fill(&whole->names);
+    names_fill(&folded->names);
+    for (uint32_t i = 0; i < 20000; i++) {
+        replay_event e = event_next(&p);
+        replay_event_feed(whole, &e);
+        replay_event_feed(folded, &e);
+    }
+    totals_add(whole, a);
+    totals_add(folded, b);
+    assert_memory_equal(a, b, sizeof(a));
+    assert_true(folded->losses[ASY_LOSS_FOLDS] + folded->losses[ASY_LOSS_EVENTS] > 0);
+    assert_null(replay_check(folded));
+    replay_free(whole);
+    replay_free(folded);
+}
+
+static void
+folded_random_programs_keep_every_total_of_every_function(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 12; seed++) {
+        uint64_t s = seed * 0x9E3779B97F4A7C15u;
+        fold(s, &(replay_world){.gap = GAP, .suspend_sets = 256, .node_max = 1 + (uint32_t)(s % 200)});
+        fold(s, &(replay_world){.gap = GAP, .suspend_sets = 256, .chunks_max = UINT32_MAX});
+        fold(s, &(replay_world){.gap = GAP, .suspend_sets = 256, .fail_alloc = 2, .fail_after = true});
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_programs_make_the_model_s_tree_and_lose_nothing),
         cmocka_unit_test(random_programs_with_lost_events_make_the_model_s_tree_and_count_it),
+        cmocka_unit_test(folded_random_programs_keep_every_total_of_every_function),
     };
 
     return cmocka_run_group_tests_name("replay random", tests, NULL, NULL);
