@@ -18,6 +18,7 @@
 #define GENERATORS 48u
 #define DEPTH_MAX 24u
 #define GAP 20u
+#define TAG_INHERITED 99u // an open_call's kind
 
 // A program that runs: what is open in each greenlet, and which generators wait.
 typedef struct {
@@ -91,7 +92,7 @@ innermost(const greenlet *g)
 {
     int i = (int)g->depth - 1;
 
-    while (i >= 0 && g->call[i].kind == ASY_NODE_TAG) {
+    while (i >= 0 && (g->call[i].kind == ASY_NODE_TAG || g->call[i].kind == TAG_INHERITED)) {
         i--;
     }
     return i;
@@ -177,11 +178,15 @@ end_call(program *p, replay_event *e)
     greenlet *g = &p->greenlets[p->now];
     bool raised = random_next(p, 5) == 0;
     open_call *call;
+    uint32_t depth = g->depth;
 
-    if (g->depth == 0 || g->call[g->depth - 1].kind == ASY_NODE_TAG) {
+    while (depth > 0 && g->call[depth - 1].kind == TAG_INHERITED) { // they end with what they stand on
+        depth--;
+    }
+    if (depth == 0 || g->call[depth - 1].kind == ASY_NODE_TAG) {
         return false;
     }
-    call = &g->call[g->depth - 1];
+    call = &g->call[depth - 1];
     *e = (replay_event){.func = call->func, .caller = call->caller, .id = call->id};
     if (call->kind == ASY_NODE_C) {
         e->kind = raised ? EV_C_RAISE : EV_C_RETURN;
@@ -189,7 +194,23 @@ end_call(program *p, replay_event *e)
         e->kind = raised ? EV_UNWIND : EV_RETURN;
         p->generators[call->id].alive = false;
     }
-    g->depth--;
+    g->depth = depth - 1;
+    return true;
+}
+
+// A context is entered by a C function: what it inherited stands above that.
+static bool
+inherit_tag(program *p, replay_event *e)
+{
+    greenlet *g = &p->greenlets[p->now];
+    int at = (int)g->depth - 1;
+
+    if (!p->tags || at < 0 || (g->call[at].kind != ASY_NODE_C && g->call[at].kind != TAG_INHERITED)) {
+        return false;
+    }
+    *e = (replay_event){
+        .kind = EV_TAG_INHERIT, .id = ++p->next_tag, .func = 1 + FUNCS + C_FUNCS + (uint32_t)random_next(p, TAGS)};
+    open_push(p, (open_call){TAG_INHERITED, e->func, 0, e->id});
     return true;
 }
 
@@ -218,6 +239,9 @@ end_tag(program *p, replay_event *e)
         return false;
     }
     which = (uint32_t)(at + 1) + (uint32_t)random_next(p, tags);
+    if (g->call[which].kind == TAG_INHERITED) {
+        return false;
+    }
     *e = (replay_event){.kind = EV_TAG_OUT, .func = g->call[which].func, .id = g->call[which].id};
     g->depth--;
     memmove(&g->call[which], &g->call[which + 1], (g->depth - which) * sizeof(open_call));
@@ -240,7 +264,7 @@ event_try(program *p, replay_event *e)
 {
     bool full = p->greenlets[p->now].depth >= DEPTH_MAX;
 
-    switch (random_next(p, full ? 6 : 12)) {
+    switch (random_next(p, full ? 6 : 13)) {
     case 0:
     case 1: return end_call(p, e);
     case 2: return yield_generator(p, e);
@@ -252,6 +276,7 @@ event_try(program *p, replay_event *e)
     case 8: return begin_python(p, e, true);
     case 9: return begin_c(p, e);
     case 10: return resume_generator(p, e);
+    case 11: return inherit_tag(p, e);
     default: return begin_tag(p, e);
     }
 }
