@@ -42,7 +42,7 @@ struct asy_measure {
     struct {
         uint64_t pid, start_time;
     } met[ASY_PROC_MAX]; // by row
-    char unmeasured[160];
+    char unmeasured[200];
 };
 
 // How many ticks CPU_GAP_NS are, roughly: from the time that making the arena took.
@@ -260,25 +260,41 @@ is_supported(unsigned major, unsigned minor)
     return major == 3 && minor >= OLDEST_MINOR && minor <= NEWEST_MINOR;
 }
 
+// Why the last Python that the preload gave up on was not measured.
+static void
+refusal_text(const asy_arena_head *head, char *text, size_t size)
+{
+    uint64_t version = __atomic_load_n(&head->refused_version, __ATOMIC_RELAXED);
+    uint64_t why = __atomic_load_n(&head->refused_why, __ATOMIC_RELAXED);
+    unsigned major = (unsigned)(version >> 24) & 255, minor = (unsigned)(version >> 16) & 255;
+
+    if ((why & 255) == ASY_REFUSED_START) {
+        snprintf(text, size, "the agent could not begin (%s)", asy_status_text((asy_status)(why >> 8 & 255)));
+    } else if ((why & 255) == ASY_REFUSED_LOAD) {
+        snprintf(text, size, "the agent for Python %u.%u does not load", major, minor);
+    } else if (is_supported(major, minor)) {
+        snprintf(text, size, "this assay was not built for Python %u.%u", major, minor);
+    } else {
+        snprintf(text, size, "Python %u.%u is not supported (3.%d to 3.%d are)", major, minor, OLDEST_MINOR,
+                 NEWEST_MINOR);
+    }
+}
+
 static void
 explain(asy_measure *m, const asy_arena_head *head, bool measured)
 {
     uint64_t refused = __atomic_load_n(&head->refused, __ATOMIC_ACQUIRE);
-    unsigned major = (unsigned)(head->refused_version >> 24) & 255;
-    unsigned minor = (unsigned)(head->refused_version >> 16) & 255;
-    uint64_t why = head->refused_why & 255;
-    size_t size = sizeof m->unmeasured;
+    char why[120];
 
+    refusal_text(head, why, sizeof why);
     if (refused == 0) {
-        snprintf(m->unmeasured, size, "%s", measured ? "" : "no CPython 3.11 to 3.15 was started: ran unprofiled");
-    } else if (why == ASY_REFUSED_START) {
-        snprintf(m->unmeasured, size, "the agent could not begin (%s): ran unprofiled",
-                 asy_status_text((asy_status)((head->refused_why >> 8) & 255)));
-    } else if (is_supported(major, minor)) {
-        snprintf(m->unmeasured, size, "this assay was not built for Python %u.%u: ran unprofiled", major, minor);
+        snprintf(m->unmeasured, sizeof m->unmeasured, "%s",
+                 measured ? "" : "no CPython 3.11 to 3.15 was started: ran unprofiled");
+    } else if (!measured) {
+        snprintf(m->unmeasured, sizeof m->unmeasured, "%s: ran unprofiled", why);
     } else {
-        snprintf(m->unmeasured, size, "Python %u.%u is not supported (3.%d to 3.%d are): ran unprofiled", major, minor,
-                 OLDEST_MINOR, NEWEST_MINOR);
+        snprintf(m->unmeasured, sizeof m->unmeasured, "%llu more Python%s ran unprofiled: %s",
+                 (unsigned long long)refused, refused > 1 ? "s" : "", why);
     }
 }
 

@@ -1,18 +1,18 @@
 // watch.c: the loop beside the child.
-// The signals of a terminal come to the whole process group and so to the child as well: they are not handed on. What somebody
-// sent to our pid is. The child's stops are repeated by ourselves, so that a shell sees one job.
+// The signals of a terminal, and what somebody sends to the process group, come to the child as well: they are not handed
+// on. What was sent to our pid alone is. The child's stops are repeated by ourselves, so that a shell sees one job.
 #include "cli/watch.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/witness.h"
 #include "os/os.h"
 
 #define HARVEST_MS 80
@@ -59,24 +59,25 @@ continue_child(pid_t child)
 }
 
 static void
-take_signal(const struct signalfd_siginfo *info, pid_t child)
+take_signal(const struct signalfd_siginfo *info, pid_t child, asy_witness *witness)
 {
     int signal_number = (int)info->ssi_signo;
 
     if (signal_number == SIGCONT) {
         continue_child(child);
-    } else if (signal_number != SIGCHLD && info->ssi_code <= 0 && info->ssi_pid != (uint32_t)child) {
+    } else if (signal_number != SIGCHLD && info->ssi_code <= 0 && info->ssi_pid != (uint32_t)child &&
+               !asy_witness_saw(witness, signal_number)) {
         kill(child, signal_number); // its zombie is ours until we have asked for it: never another process
     }
 }
 
 static void
-take_signals(int signal_fd, pid_t child)
+take_signals(int signal_fd, pid_t child, asy_witness *witness)
 {
     struct signalfd_siginfo info;
 
     while (read(signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
-        take_signal(&info, child);
+        take_signal(&info, child, witness);
     }
 }
 
@@ -107,7 +108,9 @@ asy_watch_child(pid_t child, int signal_fd, asy_measure *m)
     struct pollfd fds[WATCHED_MAX + 1];
     int others[WATCHED_MAX];
     asy_watch_end end = {0, 0};
+    asy_witness witness = {0, 0};
 
+    asy_witness_begin(&witness);
     while (!look_at_child(child, &end)) {
         int n = asy_measure_others(m, (uint64_t)child, others, WATCHED_MAX);
 
@@ -117,22 +120,22 @@ asy_watch_child(pid_t child, int signal_fd, asy_measure *m)
         }
         // Without a signal descriptor the clock alone wakes us.
         if (poll(fds, (nfds_t)n + 1, HARVEST_MS) > 0) {
-            take_signals(signal_fd, child);
+            take_signals(signal_fd, child, &witness);
         }
         asy_measure_poll(m);
     }
     asy_measure_child_died(m, (uint64_t)child, end.exited, end.status);
+    asy_witness_end(&witness);
     return end;
 }
 
 void
 asy_watch_repeat(asy_watch_end end)
 {
-    struct rlimit none = {0, 0};
     sigset_t old;
 
     if (end.exited == 2) {
-        setrlimit(RLIMIT_CORE, &none); // the child has left its own, if any
+        asy_os_leave_no_core(); // the child has left its own, if any
         if (end.status != SIGKILL && end.status != SIGSTOP) {
             unblock_default(end.status, &old);
         }

@@ -4,15 +4,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
 #endif
@@ -68,26 +74,33 @@ asy_os_process_watch(uint64_t pid)
     return (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
 }
 
+// The start of a small file, terminated. False: unreadable or empty.
+static bool
+read_file(const char *path, char *text, size_t size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n;
+
+    if (fd < 0) {
+        return false;
+    }
+    n = read(fd, text, size - 1);
+    close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    return n > 0;
+}
+
 // The fields of /proc/PID/stat after the command name, which may hold spaces and brackets. NULL: gone.
 static const char *
 stat_fields(uint64_t pid, char *text, size_t size)
 {
     char path[64];
-    ssize_t n = -1;
     char *end;
-    int fd;
 
     snprintf(path, sizeof path, "/proc/%llu/stat", (unsigned long long)pid);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
+    if (!read_file(path, text, size)) {
         return NULL;
     }
-    n = read(fd, text, size - 1);
-    close(fd);
-    if (n <= 0) {
-        return NULL;
-    }
-    text[n] = '\0';
     end = strrchr(text, ')');
     return end != NULL && end[1] == ' ' ? end + 2 : NULL;
 }
@@ -107,35 +120,56 @@ asy_os_process_start(uint64_t pid)
 }
 
 bool
-asy_os_thread_cpu_ns(uint64_t pid, uint64_t thread, uint64_t *ns)
-{
-    char text[96];
-    char *end;
-    ssize_t n;
-    int fd;
-
-    snprintf(text, sizeof text, "/proc/%llu/task/%llu/schedstat", (unsigned long long)pid, (unsigned long long)thread);
-    fd = open(text, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return false;
-    }
-    n = read(fd, text, sizeof text - 1);
-    close(fd);
-    if (n <= 0) {
-        return false;
-    }
-    text[n] = '\0';
-    *ns = strtoull(text, &end, 10);
-    return end != text;
-}
-
-bool
 asy_os_process_stopped(uint64_t pid)
 {
     char text[1024];
     const char *field = stat_fields(pid, text, sizeof text);
 
     return field != NULL && *field == 'T';
+}
+
+uint64_t
+asy_os_process_pending(uint64_t pid)
+{
+    static const char name[] = "\nShdPnd:";
+    char path[64], text[4096];
+    const char *line;
+
+    snprintf(path, sizeof path, "/proc/%llu/status", (unsigned long long)pid);
+    if (!read_file(path, text, sizeof text)) {
+        return 0;
+    }
+    line = strstr(text, name);
+    return line != NULL ? strtoull(line + sizeof name - 1, NULL, 16) : 0;
+}
+
+asy_status
+asy_os_die_with_parent(void)
+{
+    return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 ? ASY_OK : ASY_EPERM;
+}
+
+void
+asy_os_leave_no_core(void)
+{
+    struct rlimit none = {0, 0};
+
+    setrlimit(RLIMIT_CORE, &none);
+    prctl(PR_SET_DUMPABLE, 0); // the limit does not hold for a program that the kernel would start
+}
+
+void
+asy_os_close_all(void)
+{
+    struct rlimit files = {1024, 1024};
+
+    if (syscall(SYS_close_range, 0, ~0u, 0) == 0) {
+        return;
+    }
+    getrlimit(RLIMIT_NOFILE, &files);
+    for (rlim_t fd = 0; fd < files.rlim_cur && fd < 65536; fd++) {
+        close((int)fd);
+    }
 }
 
 asy_status

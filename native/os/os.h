@@ -20,11 +20,20 @@ int asy_os_process_watch(uint64_t pid);
 // When a process started, in clock ticks since boot: tells a pid that is used again from the one it was. 0: gone or unreadable.
 uint64_t asy_os_process_start(uint64_t pid);
 
-// CPU time that a thread of any process has used, ns; what it has used since the last tick may be missing. False: gone or unreadable.
-bool asy_os_thread_cpu_ns(uint64_t pid, uint64_t thread, uint64_t *ns);
-
 // Stopped by a signal (not by a tracer).
 bool asy_os_process_stopped(uint64_t pid);
+
+// Signals that wait for it as a process, bit n - 1 for signal n. 0: none, or gone.
+uint64_t asy_os_process_pending(uint64_t pid);
+
+// The calling process is killed as soon as its parent ends. Errors: ASY_EPERM.
+asy_status asy_os_die_with_parent(void);
+
+// The calling process leaves no core file, wherever the system would send one.
+void asy_os_leave_no_core(void);
+
+// Close every descriptor of the calling process.
+void asy_os_close_all(void);
 
 // Path of the running program's file, terminated. Errors: ASY_ENOENT, ASY_ELIMIT (does not fit).
 asy_status asy_os_program_path(char *path, size_t size);

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/arena.h"
 #include "preload/dl.h"
 #include "preload/environ.h"
 #include "preload/loadable.h"
@@ -42,6 +43,14 @@ static struct {
     fd_fn by_fd;
     spawn_fn spawn_path, spawn_name;
 } real;
+
+static const asy_session *counted_by;
+
+void
+asy_exec_count(const asy_session *session)
+{
+    counted_by = session;
+}
 
 void
 asy_exec_init(void)
@@ -111,6 +120,21 @@ search(const char *name, char *path)
     }
 }
 
+// "/usr/bin/python3.12" and the like, where it can be run at all (a search of PATH tries many).
+static void
+count_python(const request *r)
+{
+    const char *name = r->file != NULL ? strrchr(r->file, '/') : NULL;
+
+    name = name != NULL ? name + 1 : r->file;
+    if (counted_by == NULL || name == NULL || strncmp(name, "python", 6) != 0) {
+        return;
+    }
+    if (name == r->file || access(r->file, X_OK) == 0) {
+        asy_session_lose(counted_by, ASY_LOSS_EXECS);
+    }
+}
+
 static bool
 can_load(const request *r)
 {
@@ -143,7 +167,12 @@ launch(const request *r, char *const *env)
 {
     int saved = errno;
     asy_environ_size size = asy_environ_measure(env);
-    bool whole = size.count == 0 || size.count > ENTRIES_MAX || size.text > PATH_ROOM * 8 || can_load(r);
+    bool whole;
+
+    if (size.count == 0) {
+        count_python(r);
+    }
+    whole = size.count == 0 || size.count > ENTRIES_MAX || size.text > PATH_ROOM * 8 || can_load(r);
 
     errno = saved;
     return whole ? pass_on(r, env) : launch_stripped(r, env, size);

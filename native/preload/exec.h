@@ -4,7 +4,13 @@
 #ifndef ASY_PRELOAD_EXEC_H
 #define ASY_PRELOAD_EXEC_H
 
+#include "preload/session.h"
+
 // Once, from the constructor: find the functions behind ours.
 void asy_exec_init(void);
+
+// From now on a Python that is started without our variables (with an environment of the program's own) is counted here, as
+// those that have them count themselves. `session` is borrowed for good.
+void asy_exec_count(const asy_session *session);
 
 #endif

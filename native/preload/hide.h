@@ -6,7 +6,8 @@
 // Once, in a Python: find the functions.
 void asy_hide_init(void);
 
-// With the GIL, as soon as posix.environ exists and before `os` copies it: in each interpreter of the process.
+// With the GIL, as soon as posix.environ exists and before `os` copies it. Cleans the interpreter that runs; from 3.13 on that is
+// the main one even where a sub-interpreter imports, whose os.environ shows the two variables.
 void asy_hide_session(void);
 
 #endif

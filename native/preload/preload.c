@@ -129,6 +129,7 @@ start_measuring(void *unused)
         return 0;
     }
     asy_session_mark(&state.session);
+    asy_exec_count(&state.session);
     return 0;
 }
 
@@ -211,6 +212,7 @@ asy_preload_begin(void)
     }
     if (state.session.skip) {
         asy_session_lose(&state.session, ASY_LOSS_EXECS);
+        asy_exec_count(&state.session);
     }
     asy_hide_init();
     wrap_table(table);

@@ -33,6 +33,10 @@ def state_of(pid: int) -> str:
         return "gone"
 
 
+def children_of(pid: int) -> list[int]:
+    return [int(n) for n in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 @contextlib.contextmanager
 def running(assay, python, tmp_path, code: str, **kwargs):
     """A program under `assay run` that has written its pid to `ready`; yields (assay process, pid)."""
@@ -70,6 +74,44 @@ def test_a_signal_to_our_pid_alone_reaches_the_program_once(assay, python, tmp_p
         out, _ = process.communicate(timeout=PATIENCE_S)
         assert out == f"{int(signal.Signals[name])}\n"
         assert process.returncode == 5
+
+
+def test_a_signal_to_the_group_reaches_the_program_once(assay, python, tmp_path):
+    for name in ("SIGINT", "SIGTERM"):
+        (tmp_path / "ready").unlink(missing_ok=True)
+        with running(assay, python, tmp_path, COUNTING, start_new_session=True) as (process, _):
+            os.killpg(process.pid, signal.Signals[name])
+            out, _ = process.communicate(timeout=PATIENCE_S)
+            assert out == f"{int(signal.Signals[name])}\n"
+
+
+def test_a_signal_to_the_group_hides_none_that_comes_later_to_us(assay, python, tmp_path):
+    code = READY + (
+        "got = []\n"
+        "signal.signal(signal.SIGUSR1, lambda n, f: got.append(n))\n"
+        "ready()\n"
+        "for seen in (1, 2):\n"
+        "  while len(got) < seen: time.sleep(0.01)\n"
+        "  open(f'seen{seen}', 'w')\n"
+        "time.sleep(0.3); print(*got)\n"
+    )
+    with running(assay, python, tmp_path, code, start_new_session=True) as (process, _):
+        os.killpg(process.pid, signal.SIGUSR1)
+        wait_for((tmp_path / "seen1").exists, "the first signal")
+        time.sleep(0.1)  # it is pending for us until we have asked about it: a second would be one with it
+        process.send_signal(signal.SIGUSR1)
+        out, _ = process.communicate(timeout=PATIENCE_S)
+        assert out == "10 10\n"
+
+
+def test_a_killed_assay_leaves_no_process_of_its_own(assay, python, tmp_path):
+    code = READY + "ready()\ntime.sleep(60)"
+    with running(assay, python, tmp_path, code, start_new_session=True) as (process, pid):
+        helpers = wait_for(lambda: [p for p in children_of(process.pid) if p != pid], "the witness")
+        process.kill()
+        process.wait(PATIENCE_S)
+        wait_for(lambda: all(state_of(p) in ("gone", "Z") for p in helpers), "the witness to end")
+        assert state_of(pid) == "S"
 
 
 def test_a_program_that_a_forwarded_signal_kills_kills_us_in_the_same_way(assay, python, tmp_path):

@@ -263,6 +263,25 @@ def test_a_child_by_subprocess_sees_the_same_environment(pair):
     pair.same("-c", code)
 
 
+CHILDREN = {
+    "inherited": "subprocess.run(child)",
+    "own environment": "subprocess.run(child, env=dict(os.environ, A='1'))",
+    "empty environment": "subprocess.run(child, env={})",
+    "system": "os.system(' '.join(child[:2]) + ' pass')",
+    "spawn": "os.posix_spawn(child[0], child, {}); os.wait()",
+    "exec": "os.execv(child[0], child)",
+    "from a shell": "subprocess.run(['sh', '-c', ' '.join(child[:2]) + ' pass; :'])",
+}
+
+
+@pytest.mark.parametrize("start", CHILDREN.values(), ids=CHILDREN)
+def test_a_python_that_the_program_starts_is_counted_however_it_starts(pair, start):
+    code = f"import os, subprocess, sys\nchild = [sys.executable, '-c', 'pass']\n{start}"
+    result = pair.assay("run", "--python", pair.python, "-c", code, cwd=pair.cwd)
+    assert result.returncode == 0
+    assert "1 Python that was started was not measured" in result.stderr
+
+
 def compile_c(path: Path, source: str, *flags: str) -> None:
     path.with_suffix(".c").write_text(source)
     subprocess.run(["cc", "-o", path, path.with_suffix(".c"), *flags], check=True, timeout=60)
@@ -336,3 +355,51 @@ def test_a_child_behind_a_chroot_hears_nothing_of_the_loader(pair):
         "-c", f"import subprocess; subprocess.run(['/child'], preexec_fn=lambda: __import__('os').chroot({str(root)!r}))"
     )
     assert out.stdout == b"here\n"
+
+
+# ---- embedding ----
+
+EMBEDDING = """
+#include <Python.h>
+#include <stdio.h>
+int main(void)
+{
+    for (int i = 0; i < 3; i++) {
+        Py_InitializeEx(1);
+        if (PyRun_SimpleString("import os, sys, time\\nprint([k for k in os.environ if 'ASSAY_S' in k or 'PRELOAD' in k], len(sys.modules) > 9)"))
+            return 1;
+        PyThreadState *own = PyThreadState_Get(), *sub = Py_NewInterpreter();
+        if (sub == NULL || PyRun_SimpleString("import os, sys\\nprint(sys.version_info < (3, 13) and [k for k in os.environ if 'ASSAY_S' in k])"))
+            return 2;
+        Py_EndInterpreter(sub);
+        PyThreadState_Swap(own);
+        if (Py_FinalizeEx() != 0)
+            return 3;
+    }
+    return 40;
+}
+"""
+
+
+@pytest.fixture
+def embedding(python, tmp_path) -> Path:
+    """A C program with this Python in it, that initialises it three times.
+
+    From 3.13 on a sub-interpreter sees our variables in os.environ: the init functions that we wrap run in the main one there.
+    """
+    ask = "import sysconfig as s; print(s.get_path('include'), s.get_config_var('LIBDIR'), s.get_config_var('LDVERSION'), s.get_config_var('Py_ENABLE_SHARED'), sep='\\n')"
+    include, libdir, version, shared = subprocess.run(
+        [os.fspath(python), "-c", ask], capture_output=True, text=True, check=True
+    ).stdout.split()
+    if shared != "1":
+        pytest.skip("this Python is not built as a library")
+    compile_c(tmp_path / "embedding", EMBEDDING, f"-I{include}", f"-L{libdir}", f"-lpython{version}", f"-Wl,-rpath,{libdir}")
+    return tmp_path / "embedding"
+
+
+def test_an_embedding_program_that_initialises_again_runs_as_without_us(assay, embedding, tmp_path):
+    without = subprocess.run([embedding], capture_output=True, text=True, timeout=60)
+    result = assay("run", "--", "./embedding", cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (without.returncode, without.stdout) == (40, without.stdout)
+    assert without.stdout.count("\n") == 6
+    assert "1 process" in result.stderr

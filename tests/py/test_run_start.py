@@ -138,6 +138,14 @@ def test_an_older_python_runs_unprofiled_and_one_line_says_so(assay, tmp_path):
         assert len(result.stderr.splitlines()) == 1
 
 
+@pytest.mark.skipif(not unsupported(), reason="no Python 3.8 to 3.10 is here")
+def test_an_older_python_beside_a_measured_one_is_named(assay, python, tmp_path):
+    both = f"'{python}' -c 'print(1)'; '{unsupported()[0]}' -c 'print(2)'"
+    result = assay("run", "--", "sh", "-c", both, cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (0, "1\n2\n")
+    assert "1 more Python ran unprofiled: Python 3." in result.stderr.splitlines()[0]
+
+
 def test_a_python_without_its_agent_runs_unprofiled_and_one_line_says_so(assay, python, libdir, tmp_path):
     (tmp_path / "lib").mkdir()
     shutil.copy(libdir / "libassay-preload.so", tmp_path / "lib")
@@ -155,7 +163,7 @@ def test_an_agent_that_does_not_load_leaves_the_program_alone(assay, python, lib
     (tmp_path / "lib" / f"_agent{python.suffix}").write_text("this is no library")
     result = assay("run", "--python", python, "-c", "pass", cwd=tmp_path, env={"ASSAY_LIBDIR": str(tmp_path / "lib")})
     assert result.returncode == 0
-    assert "ran unprofiled" in result.stderr
+    assert "does not load: ran unprofiled" in result.stderr
 
 
 def test_a_library_directory_that_cannot_be_preloaded_is_refused(assay, libdir, tmp_path):

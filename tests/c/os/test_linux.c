@@ -16,7 +16,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "os/os.h"
@@ -145,29 +144,6 @@ watch_is_readable_when_the_process_has_ended_and_not_before(void **state)
 }
 
 static void
-cpu_time_of_a_thread_is_its_own(void **state)
-{
-    uint64_t before = 0, after = 0, nobody = 7;
-    struct timespec t;
-    int64_t used, told;
-
-    (void)state;
-    usleep(1000); // the kernel adds up at a switch
-    assert_true(asy_os_thread_cpu_ns((uint64_t)getpid(), (uint64_t)gettid(), &before));
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    used = -(t.tv_sec * 1000000000LL + t.tv_nsec);
-    do {
-        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    } while (used + t.tv_sec * 1000000000LL + t.tv_nsec < 30000000);
-    usleep(1000);
-    assert_true(asy_os_thread_cpu_ns((uint64_t)getpid(), (uint64_t)gettid(), &after));
-    told = (int64_t)(after - before);
-    assert_true(told > 25000000 && told < 60000000);
-    assert_false(asy_os_thread_cpu_ns((uint64_t)getpid(), 1u << 30, &nobody));
-    assert_int_equal(nobody, 7);
-}
-
-static void
 stopped_process_is_told_from_a_running_one(void **state)
 {
     pid_t child = fork();
@@ -184,6 +160,46 @@ stopped_process_is_told_from_a_running_one(void **state)
     assert_true(asy_os_process_stopped((uint64_t)child));
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
+}
+
+static void
+pending_signals_of_a_process_are_seen(void **state)
+{
+    sigset_t all;
+    pid_t child;
+
+    (void)state;
+    sigfillset(&all);
+    child = fork();
+    if (child == 0) {
+        sigprocmask(SIG_SETMASK, &all, NULL);
+        raise(SIGSTOP);
+        pause();
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, NULL, WUNTRACED), child);
+    assert_int_equal(asy_os_process_pending((uint64_t)child), 0);
+    kill(child, SIGUSR2);
+    assert_int_equal(asy_os_process_pending((uint64_t)child), 1u << (SIGUSR2 - 1));
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    assert_int_equal(asy_os_process_pending((uint64_t)child), 0);
+}
+
+static void
+all_descriptors_of_a_process_can_be_closed(void **state)
+{
+    pid_t child = fork();
+    int status = 0;
+
+    (void)state;
+    if (child == 0) {
+        dup2(0, 77);
+        asy_os_close_all();
+        _exit(fcntl(0, F_GETFD) == -1 && fcntl(77, F_GETFD) == -1 ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
 }
 
 static void
@@ -230,8 +246,9 @@ main(void)
         cmocka_unit_test(start_time_is_read_behind_any_process_name),
         cmocka_unit_test(process_that_is_gone_has_no_start_time),
         cmocka_unit_test(watch_is_readable_when_the_process_has_ended_and_not_before),
-        cmocka_unit_test(cpu_time_of_a_thread_is_its_own),
         cmocka_unit_test(stopped_process_is_told_from_a_running_one),
+        cmocka_unit_test(pending_signals_of_a_process_are_seen),
+        cmocka_unit_test(all_descriptors_of_a_process_can_be_closed),
         cmocka_unit_test(program_path_is_ours_or_refused_where_it_does_not_fit),
         cmocka_unit_test(random_values_differ),
         cmocka_unit_test(pipe_has_no_terminal_width),
