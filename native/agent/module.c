@@ -1,6 +1,8 @@
 // module.c: the extension module assay._agent.
 #include "agent/module.h"
 
+#include "agent/profile_type.h"
+#include "agent/recording_type.h"
 #include "agent/tag.h"
 #include "agent/tags.h"
 
@@ -16,7 +18,7 @@ among(const PyMethodDef *def, const PyMethodDef *methods)
 bool
 asy_module_owns(const PyMethodDef *def)
 {
-    return among(def, asy_tag_methods);
+    return among(def, asy_tag_methods) || among(def, asy_profile_type_methods) || among(def, asy_profile_functions);
 }
 
 static int
@@ -26,7 +28,10 @@ module_exec(PyObject *module)
         PyErr_SetString(PyExc_ImportError, "assay measures the main interpreter only");
         return -1;
     }
-    return asy_tags_init(module);
+    if (asy_tags_init(module) != 0 || asy_profile_type_init(module) != 0 || asy_recording_type_init(module) != 0) {
+        return -1;
+    }
+    return 0;
 }
 
 static PyModuleDef_Slot module_slots[] = {

@@ -39,6 +39,9 @@ typedef struct {
     uint64_t gap_ticks;
     uint32_t node_max;
     bool c_calls;
+    bool standalone;    // the engine is the process's own: no program stands beside it
+    bool tool_ready;    // the engine was opened whole
+    struct asy_window *windows; // open ones, under lock
 
     uint64_t *alive;    // a MADV_WIPEONFORK word: 0 in a fork child
     int fork_seen;      // atomic
@@ -76,6 +79,9 @@ typedef struct {
     PyTypeObject *tag_type, *link_type; // owned; NULL until the module is imported
     PyObject *tag_var;       // ContextVar, owned
     uint64_t tag_count;      // atomic: activations so far
+    PyTypeObject *profile_type, *loaded_type, *column_type; // owned; NULL until the module is imported
+    PyObject *recording_error; // owned
+    PyObject *started;       // list, owned: profiles of start()
 } asy_agent;
 
 extern asy_agent asy_the_agent; // the one file-level state: hot paths address it directly

@@ -70,6 +70,7 @@ asy_session_engine(int fd, uint64_t nonce, uint64_t image)
     }
     if (st == ASY_OK) {
         asy_calibrate();
+        a->tool_ready = true;
     }
     return st;
 }
@@ -85,6 +86,7 @@ asy_session_measure(bool on)
         asy_thread_pause_all();
         return ASY_OK;
     }
+    a->suspend.since = asy_agent_ticks();
     __atomic_add_fetch(&a->epoch, 1, __ATOMIC_RELEASE);
     __atomic_store_n(&a->measuring, 1, __ATOMIC_RELEASE);
     return asy_backend_on();

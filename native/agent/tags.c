@@ -327,6 +327,7 @@ asy_tags_ours(PyObject *callable)
 {
     const asy_agent *a = &asy_the_agent;
     const PyMethodDef *def = NULL;
+    const PyTypeObject *type;
 
     if (a->tag_type == NULL) {
         return false;
@@ -340,7 +341,11 @@ asy_tags_ours(PyObject *callable)
     else if (Py_IS_TYPE(callable, &PyMethodDescr_Type)) {
         def = ((PyMethodDescrObject *)callable)->d_method;
     }
-    return callable == (PyObject *)a->tag_type || Py_IS_TYPE(callable, a->tag_type) || (def != NULL && asy_module_owns(def));
+    if (def != NULL) {
+        return asy_module_owns(def);
+    }
+    type = PyType_Check(callable) ? (PyTypeObject *)callable : Py_TYPE(callable);
+    return type == a->tag_type || type == a->profile_type;
 }
 
 int

@@ -11,6 +11,7 @@
 #include "agent/funcs.h"
 #include "agent/log.h"
 #include "agent/tags.h"
+#include "agent/window.h"
 
 __thread asy_agent_thread *asy_thread_tls __attribute__((tls_model("initial-exec"))) = NULL;
 
@@ -159,12 +160,14 @@ thread_link(asy_agent_thread *t)
     pthread_mutex_unlock(&a->lock);
 }
 
+// Out of the list, and what it did into the windows that are open: both, or neither, for who reads them.
 static void
 thread_unlink(asy_agent_thread *t)
 {
     asy_agent *a = &asy_the_agent;
 
     pthread_mutex_lock(&a->lock);
+    asy_window_thread_ends(t);
     *t->previous = t->next;
     if (t->next != NULL) {
         t->next->previous = t->previous;
@@ -324,6 +327,9 @@ asy_thread_end(asy_agent_thread *t)
         thread_unlink(t);
         for (uint32_t i = t->owned_count; i-- > 0;) { // the THREAD chunk last: it tells the reader that all is there
             asy_arena_end(&a->arena, t->owned[i]);
+            if (a->standalone) {
+                asy_arena_free(&a->arena, t->owned[i]);
+            }
         }
     }
     if (asy_thread_tls == t) {

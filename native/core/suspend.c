@@ -92,6 +92,9 @@ asy_suspend_resume(asy_suspend *s, asy_tree *t, uint32_t node, uint64_t token, u
             break;
         }
     }
+    if (row.ticks < s->since) {
+        row = (asy_suspend_row){0};
+    }
     asy_tree_resume(t, node, token, ASY_NODE_PY, row.frame != 0 && now > row.ticks ? now - row.ticks : 0, now);
     for (uint32_t i = 0; i < ASY_SUSPEND_TAGS && row.tags[i].func != 0; i++) {
         bool made = false;

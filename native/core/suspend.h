@@ -29,6 +29,7 @@ _Static_assert(sizeof(asy_suspend_row) == 64, "a cache line");
 typedef struct {
     asy_suspend_row *rows; // borrowed, zeroed, `sets` × ASY_SUSPEND_WAYS
     uint32_t sets;         // a power of two
+    uint64_t since;        // rows of before say nothing: resumes may have gone unseen
 } asy_suspend;
 
 // A frame is suspended: leaves the stack, is remembered with the tags that were open in it.

@@ -1,0 +1,75 @@
+// engine.c: an arena in the process itself, made once.
+#include "agent/engine.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "agent/session.h"
+#include "os/os.h"
+
+#define ARENA_BYTES (256ull << 20) // sparse; chunks of ended threads are used again
+#define CPU_GAP_NS 20000u
+
+// Head and settings of a new arena.
+static asy_status
+arena_fill(int fd, uint64_t bytes, uint64_t nonce)
+{
+    asy_arena_head *head = mmap(NULL, sizeof(*head), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    asy_status st;
+
+    if (head == MAP_FAILED) {
+        return ASY_ENOMEM;
+    }
+    st = asy_arena_format(head, bytes, nonce);
+    if (st == ASY_OK) {
+        asy_clock_kind clock = asy_clock_choose();
+        asy_clock_pair one = asy_clock_take_pair(clock), two;
+        do {
+            two = asy_clock_take_pair(clock);
+        } while (two.ns - one.ns < 100000);
+        head->clock = (uint32_t)clock;
+        head->node_max = (uint64_t)ASY_NODE_PARTS * ASY_NODE_PART;
+        head->cpu_gap_ticks = (two.ticks - one.ticks) * CPU_GAP_NS / (two.ns - one.ns);
+    }
+    munmap(head, sizeof(*head));
+    return st;
+}
+
+static asy_status
+engine_make(asy_agent *a)
+{
+    uint64_t least = asy_arena_front_bytes(0) + 8 * ASY_CHUNK_BYTES;
+    uint64_t bytes = 0, nonce = 0;
+    int fd = -1;
+    asy_status st = asy_os_shared_make(ARENA_BYTES, least, &fd, &bytes);
+
+    if (st == ASY_OK) {
+        st = asy_os_random(&nonce);
+    }
+    if (st == ASY_OK) {
+        st = arena_fill(fd, bytes, nonce);
+    }
+    if (st == ASY_OK) {
+        a->standalone = true;
+        a->program_begun = 1; // there are no phases: all is the program
+        st = asy_session_engine(fd, nonce, 0);
+    }
+    if (fd >= 0) {
+        close(fd); // the mapping stays
+    }
+    return st;
+}
+
+asy_status
+asy_engine_need(void)
+{
+    asy_agent *a = &asy_the_agent;
+
+    if (asy_engine_forked()) {
+        return ASY_EGONE;
+    }
+    if (a->proc != NULL && a->tool_ready) {
+        return ASY_OK;
+    }
+    return engine_make(a);
+}

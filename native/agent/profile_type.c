@@ -1,0 +1,316 @@
+// profile_type.c: assay.profile(): a window as a context manager and decorator.
+// Needs the GIL; without one, one profile may be entered by several threads, and a lock of the object keeps its depth right.
+#include "agent/profile_type.h"
+
+#include <stdlib.h>
+
+#include "agent/window.h"
+
+typedef struct {
+    PyObject_HEAD
+    asy_window *window;  // owned; NULL: not begun
+    PyObject *recording; // owned; NULL until somebody asks
+    uint64_t depth;      // entered and not left
+} profile;
+
+static PyObject *
+status_raise(asy_status st)
+{
+    const char *why = st == ASY_EGONE      ? "measuring ended here: the process was forked, or its session is over"
+                      : st == ASY_ELIMIT   ? "no monitoring tool id is free"
+                      : st == ASY_EVERSION ? "this interpreter cannot be measured"
+                                           : asy_status_text(st);
+
+    if (st == ASY_ENOMEM) {
+        return PyErr_NoMemory();
+    }
+    return PyErr_Format(PyExc_RuntimeError, "cannot profile: %s", why);
+}
+
+static bool
+profile_begin(profile *p)
+{
+    asy_window *w;
+    asy_status st;
+
+    if (p->depth != 0) {
+        p->depth++;
+        return true;
+    }
+    p->depth = 1; // also while events are switched on, which may let other threads run
+    st = asy_window_begin(&w);
+    if (st != ASY_OK) {
+        p->depth = 0;
+        status_raise(st);
+        return false;
+    }
+    asy_window_free(p->window);
+    p->window = w;
+    Py_CLEAR(p->recording);
+    return true;
+}
+
+static bool
+profile_end(profile *p)
+{
+    if (p->depth == 0) {
+        PyErr_SetString(PyExc_RuntimeError, "the profile is not running");
+        return false;
+    }
+    if (p->depth == 1) {
+        asy_window_end(p->window);
+    }
+    p->depth--;
+    return true;
+}
+
+// ---- methods ----
+
+static PyObject *
+profile_enter(PyObject *self, PyObject *none)
+{
+    (void)none;
+    return profile_begin((profile *)self) ? Py_NewRef(self) : NULL;
+}
+
+static PyObject *
+profile_exit(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    (void)args, (void)nargs;
+    return profile_end((profile *)self) ? Py_NewRef(Py_None) : NULL;
+}
+
+static bool
+finished(const profile *p)
+{
+    const char *why = p->window == NULL ? "the profile was never started"
+                      : p->depth != 0   ? "the profile is still running"
+                      : p->window->lost ? "the process was forked while the profile ran: its counts stayed with the parent"
+                                        : NULL;
+
+    if (why != NULL) {
+        PyErr_SetString(PyExc_RuntimeError, why);
+    }
+    return why == NULL;
+}
+
+// The bytes of the recording. New.
+static PyObject *
+profile_bytes(PyObject *self, PyObject *none)
+{
+    profile *p = (profile *)self;
+    void *bytes = NULL;
+    size_t len = 0;
+    PyObject *out;
+    asy_status st;
+
+    (void)none;
+    if (!finished(p)) {
+        return NULL;
+    }
+    st = asy_window_write(p->window, &bytes, &len);
+    if (st != ASY_OK) {
+        return status_raise(st);
+    }
+    out = PyBytes_FromStringAndSize(bytes, (Py_ssize_t)len);
+    free(bytes);
+    return out;
+}
+
+static PyObject *
+reading_call(const char *function, PyObject *first, PyObject *second)
+{
+    PyObject *module = PyImport_ImportModule("assay.recording");
+    PyObject *out = module != NULL ? PyObject_CallMethod(module, function, second != NULL ? "OO" : "O", first, second) : NULL;
+
+    Py_XDECREF(module);
+    return out;
+}
+
+static PyObject *
+profile_recording(PyObject *self, void *none)
+{
+    profile *p = (profile *)self;
+    PyObject *bytes;
+
+    (void)none;
+    if (!finished(p)) {
+        return NULL;
+    }
+    if (p->recording == NULL) {
+        bytes = profile_bytes(self, NULL);
+        p->recording = bytes != NULL ? reading_call("load", bytes, NULL) : NULL;
+        Py_XDECREF(bytes);
+    }
+    return Py_XNewRef(p->recording);
+}
+
+static PyObject *
+profile_save(PyObject *self, PyObject *path)
+{
+    PyObject *bytes = profile_bytes(self, NULL);
+    PyObject *out = bytes != NULL ? reading_call("write", bytes, path) : NULL;
+
+    Py_XDECREF(bytes);
+    return out;
+}
+
+static PyObject *
+profile_running(PyObject *self, void *none)
+{
+    (void)none;
+    return PyBool_FromLong(((profile *)self)->depth != 0);
+}
+
+static PyObject *
+profile_call(PyObject *self, PyObject *args, PyObject *names)
+{
+    PyObject *wrap, *wrapped, *func;
+
+    if (names != NULL || !PyArg_ParseTuple(args, "O:profile", &func)) {
+        if (!PyErr_Occurred()) {
+            PyErr_SetString(PyExc_TypeError, "a profile is called with a function, to decorate it");
+        }
+        return NULL;
+    }
+    wrap = PyImport_ImportModule("assay._wrap");
+    wrapped = wrap != NULL ? PyObject_CallMethod(wrap, "within", "OO", self, func) : NULL;
+    Py_XDECREF(wrap);
+    return wrapped;
+}
+
+static PyObject *
+profile_new(PyTypeObject *type, PyObject *args, PyObject *names)
+{
+    profile *p;
+
+    if (PyTuple_GET_SIZE(args) != 0 || (names != NULL && PyDict_GET_SIZE(names) != 0)) {
+        PyErr_SetString(PyExc_TypeError, "profile() takes no arguments");
+        return NULL;
+    }
+    p = PyObject_GC_New(profile, type);
+    if (p != NULL) {
+        p->window = NULL;
+        p->recording = NULL;
+        p->depth = 0;
+        PyObject_GC_Track((PyObject *)p);
+    }
+    return (PyObject *)p;
+}
+
+static int
+profile_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(((profile *)self)->recording);
+    return 0;
+}
+
+static void
+profile_dealloc(PyObject *self)
+{
+    profile *p = (profile *)self;
+    PyTypeObject *type = Py_TYPE(self);
+
+    PyObject_GC_UnTrack(self);
+    if (p->depth != 0 && p->window != NULL) {
+        asy_window_end(p->window); // nobody can end it any more
+    }
+    asy_window_free(p->window);
+    Py_XDECREF(p->recording);
+    PyObject_GC_Del(self);
+    Py_DECREF(type);
+}
+
+PyMethodDef asy_profile_type_methods[] = {
+    {"__enter__", profile_enter, METH_NOARGS, PyDoc_STR("Begin to count.")},
+    {"__exit__", (PyCFunction)(void (*)(void))profile_exit, METH_FASTCALL, PyDoc_STR("Count no more. Exceptions go on.")},
+    {"bytes", profile_bytes, METH_NOARGS, PyDoc_STR("bytes($self, /)\n--\n\nThe recording as a file holds it (docs/format.md).")},
+    {"save", profile_save, METH_O, PyDoc_STR("save($self, path, /)\n--\n\nWrite the recording to a file, for `assay report`.")},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef profile_getset[] = {
+    {"recording", profile_recording, NULL, PyDoc_STR("What was counted: an assay.Recording. RuntimeError while it runs."), NULL},
+    {"running", profile_running, NULL, PyDoc_STR("True between start and stop."), NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+PyDoc_STRVAR(profile_doc, "profile()\n--\n\n"
+                          "Counts every call of the process while it is entered: `with assay.profile() as p: ...`, then `p.recording`.\n\n"
+                          "As a decorator: each call of the function; the recording is of the last one. Profiles nest and overlap; what is\n"
+                          "entered several times at once lasts from the first entry to the last exit.");
+
+static PyType_Slot profile_slots[] = {
+    {Py_tp_new, profile_new},         {Py_tp_call, profile_call},         {Py_tp_methods, asy_profile_type_methods},
+    {Py_tp_getset, profile_getset},   {Py_tp_traverse, profile_traverse},
+    {Py_tp_dealloc, profile_dealloc}, {Py_tp_doc, (void *)profile_doc},   {0, NULL},
+};
+
+static PyType_Spec profile_spec = {
+    .name = "assay._agent.profile",
+    .basicsize = sizeof(profile),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = profile_slots,
+};
+
+// ---- start() and stop() ----
+
+static PyObject *
+start(PyObject *module, PyObject *none)
+{
+    asy_agent *a = &asy_the_agent;
+    PyObject *p = PyObject_CallNoArgs((PyObject *)a->profile_type);
+
+    (void)module, (void)none;
+    if (p != NULL && (PyList_Append(a->started, p) != 0)) {
+        Py_CLEAR(p);
+    }
+    if (p != NULL && !profile_begin((profile *)p)) {
+        PyList_SetSlice(a->started, PyList_GET_SIZE(a->started) - 1, PyList_GET_SIZE(a->started), NULL);
+        Py_CLEAR(p);
+    }
+    return p;
+}
+
+static PyObject *
+stop(PyObject *module, PyObject *none)
+{
+    PyObject *started = asy_the_agent.started;
+    Py_ssize_t last = PyList_GET_SIZE(started) - 1;
+    PyObject *p;
+
+    (void)module, (void)none;
+    if (last < 0) {
+        PyErr_SetString(PyExc_RuntimeError, "stop() without start()");
+        return NULL;
+    }
+    p = Py_NewRef(PyList_GET_ITEM(started, last));
+    if (PyList_SetSlice(started, last, last + 1, NULL) != 0 || !profile_end((profile *)p)) {
+        Py_CLEAR(p);
+    }
+    return p;
+}
+
+PyMethodDef asy_profile_functions[] = {
+    {"start", start, METH_NOARGS, PyDoc_STR("start()\n--\n\nBegin to count; the profile is also what stop() returns.")},
+    {"stop", stop, METH_NOARGS, PyDoc_STR("stop()\n--\n\nEnd what the last start() began, and return its profile.")},
+    {NULL, NULL, 0, NULL},
+};
+
+int
+asy_profile_type_init(PyObject *module)
+{
+    asy_agent *a = &asy_the_agent;
+
+    if (a->profile_type == NULL) {
+        a->profile_type = (PyTypeObject *)PyType_FromSpec(&profile_spec);
+    }
+    if (a->started == NULL) {
+        a->started = PyList_New(0);
+    }
+    if (a->profile_type == NULL || a->started == NULL || PyModule_AddFunctions(module, asy_profile_functions) != 0) {
+        return -1;
+    }
+    return PyModule_AddObjectRef(module, "profile", (PyObject *)a->profile_type);
+}

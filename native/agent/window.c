@@ -1,0 +1,280 @@
+// window.c: windows open and close.
+#include "agent/window.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "agent/engine.h"
+#include "agent/session.h"
+
+#define OWN_ROWS 256u // ended threads that keep a row of their own
+
+static asy_thread *
+page_of(const asy_agent_thread *t)
+{
+    return t->tree.thread != NULL ? t->tree.thread : t->paused;
+}
+
+static uint64_t
+unix_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+// All threads as they stand. With the lock held.
+static asy_status
+bases_take(asy_window *w, uint64_t now)
+{
+    uint32_t n = 0;
+
+    for (const asy_agent_thread *t = asy_the_agent.threads; t != NULL; t = t->next) {
+        n++;
+    }
+    w->bases = calloc(n + 1, sizeof(*w->bases));
+    if (w->bases == NULL) {
+        return ASY_ENOMEM;
+    }
+    for (asy_agent_thread *t = asy_the_agent.threads; t != NULL; t = t->next) {
+        if (page_of(t) == NULL) {
+            continue;
+        }
+        if (!asy_window_base_take(t, now, &w->bases[w->base_count])) {
+            return ASY_ENOMEM;
+        }
+        w->base_count++;
+    }
+    return ASY_OK;
+}
+
+static const asy_window_base *
+base_find(const asy_window *w, uint64_t serial)
+{
+    for (uint32_t i = 0; i < w->base_count; i++) {
+        if (w->bases[i].serial == serial) {
+            return &w->bases[i];
+        }
+    }
+    return NULL;
+}
+
+static void
+losses_read(uint64_t out[ASY_LOSS_COUNT])
+{
+    for (int i = 0; i < ASY_LOSS_COUNT; i++) {
+        out[i] = __atomic_load_n(&asy_the_agent.proc->losses[i], __ATOMIC_RELAXED);
+    }
+}
+
+// The calling thread is known, its time is charged up to now.
+static asy_agent_thread *
+self_charge(void)
+{
+    asy_agent_thread *t = asy_thread_get(ASY_FIRST_CALLS);
+
+    if (t != NULL) {
+        asy_tree_charge(&t->tree, asy_agent_ticks());
+    }
+    return t;
+}
+
+// What looking at the threads took is nobody's time.
+static void
+self_skip(asy_agent_thread *t)
+{
+    asy_thread *th = t->tree.thread;
+    uint64_t now = asy_agent_ticks();
+
+    if (now > th->last_ticks) {
+        asy_word_add(&th->overhead_ticks, now - th->last_ticks);
+        asy_word_add(&th->overhead_events, 1);
+        asy_word_store(&th->last_ticks, now);
+    }
+}
+
+asy_status
+asy_window_begin(asy_window **out)
+{
+    asy_agent *a = &asy_the_agent;
+    asy_agent_thread *self;
+    asy_window *w;
+    asy_status st = asy_engine_need();
+
+    *out = NULL;
+    w = st == ASY_OK ? calloc(1, sizeof(*w)) : NULL;
+    if (w == NULL) {
+        return st == ASY_OK ? ASY_ENOMEM : st;
+    }
+    if (!a->measuring) {
+        st = a->standalone ? asy_session_measure(true) : ASY_EGONE; // the program's own session is over
+    }
+    self = st == ASY_OK ? self_charge() : NULL;
+    if (st == ASY_OK && self == NULL) {
+        st = ASY_ENOMEM;
+    }
+    if (st == ASY_OK) {
+        losses_read(w->losses);
+        pthread_mutex_lock(&a->lock);
+        st = bases_take(w, asy_agent_ticks());
+        w->next = a->windows;
+        a->windows = w;
+        pthread_mutex_unlock(&a->lock);
+        w->start_unix_ns = unix_ns();
+        w->begin = asy_clock_take_pair(a->clock);
+        self_skip(self);
+    }
+    if (st != ASY_OK) {
+        asy_window_end(w);
+        asy_window_free(w);
+        return st;
+    }
+    *out = w;
+    return ASY_OK;
+}
+
+static void
+row_put(asy_window *w, asy_window_row *row)
+{
+    row->next = w->rows;
+    w->rows = row;
+    w->row_count++;
+}
+
+static void
+rows_finish(asy_window *w)
+{
+    uint64_t now[ASY_LOSS_COUNT];
+
+    for (asy_agent_thread *t = asy_the_agent.threads; t != NULL; t = t->next) {
+        asy_thread *page = page_of(t);
+        bool failed = false;
+        asy_window_row *row = page != NULL ? asy_window_row_take(t, base_find(w, page->serial), w->end.ticks, &failed) : NULL;
+        w->lost_rows += failed;
+        if (row != NULL) {
+            row_put(w, row);
+        }
+    }
+    losses_read(now);
+    for (int i = 0; i < ASY_LOSS_COUNT; i++) {
+        w->losses[i] = now[i] - w->losses[i];
+    }
+    w->losses[ASY_LOSS_CHUNKS] += w->lost_rows;
+}
+
+static void
+bases_free(asy_window *w)
+{
+    for (uint32_t i = 0; i < w->base_count; i++) {
+        free(w->bases[i].nodes);
+        free(w->bases[i].open);
+    }
+    free(w->bases);
+    w->bases = NULL;
+    w->base_count = 0;
+}
+
+void
+asy_window_end(asy_window *w)
+{
+    asy_agent *a = &asy_the_agent;
+    asy_window **link;
+
+    if (asy_engine_forked()) {
+        w->lost = true;
+        return;
+    }
+    self_charge();
+    w->end = asy_clock_take_pair(a->clock);
+    pthread_mutex_lock(&a->lock);
+    for (link = &a->windows; *link != NULL && *link != w; link = &(*link)->next) {
+    }
+    if (*link == w) {
+        *link = w->next;
+        rows_finish(w);
+    }
+    pthread_mutex_unlock(&a->lock);
+    bases_free(w);
+    if (a->windows == NULL && a->standalone && a->measuring) {
+        asy_session_measure(false);
+    }
+}
+
+void
+asy_window_free(asy_window *w)
+{
+    if (w == NULL) {
+        return;
+    }
+    bases_free(w);
+    while (w->rows != NULL) {
+        asy_window_row *row = w->rows;
+        w->rows = row->next;
+        asy_window_row_free(row);
+    }
+    free(w);
+}
+
+// ---- threads that end while windows are open ----
+
+// "Thread-12 (work)" → "Thread-* (work)": short threads that do the same have names that differ in a number.
+static void
+name_generalise(asy_window_row *row)
+{
+    uint32_t head = row->name_bytes, from;
+
+    for (uint32_t i = 1; i + 1 < row->name_bytes && row->name[row->name_bytes - 1] == ')'; i++) {
+        if (row->name[i] == ' ' && row->name[i + 1] == '(') {
+            head = i;
+            break;
+        }
+    }
+    for (from = head; from > 0 && row->name[from - 1] >= '0' && row->name[from - 1] <= '9'; from--) {
+    }
+    if (from < head) {
+        row->name[from] = '*';
+        memmove(row->name + from + 1, row->name + head, row->name_bytes - head);
+        row->name_bytes -= head - from - 1;
+    }
+}
+
+static void
+row_add(asy_window *w, asy_window_row *row)
+{
+    if (w->row_count < OWN_ROWS) {
+        row_put(w, row);
+        return;
+    }
+    name_generalise(row);
+    for (asy_window_row *r = w->rows; r != NULL; r = r->next) {
+        if (r->slots != NULL && r->name_bytes == row->name_bytes && memcmp(r->name, row->name, r->name_bytes) == 0) {
+            w->lost_rows += !asy_window_row_merge(r, row);
+            asy_window_row_free(row);
+            return;
+        }
+    }
+    if (asy_window_row_merge(row, NULL)) {
+        row_put(w, row);
+        return;
+    }
+    w->lost_rows++;
+    asy_window_row_free(row);
+}
+
+void
+asy_window_thread_ends(asy_agent_thread *t)
+{
+    asy_thread *page = page_of(t);
+
+    for (asy_window *w = asy_the_agent.windows; w != NULL; w = w->next) {
+        bool failed = false;
+        asy_window_row *row = asy_window_row_take(t, base_find(w, page->serial), page->end_ticks, &failed);
+        w->lost_rows += failed;
+        if (row != NULL) {
+            row->ended = true;
+            row_add(w, row);
+        }
+    }
+}

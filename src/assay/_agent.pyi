@@ -1,0 +1,52 @@
+from collections.abc import Callable
+from os import PathLike
+from typing import Any, TypeVar, final
+
+from .recording import Recording
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+class RecordingError(ValueError):
+    """A file is no recording, or damaged; the text names the byte offset."""
+
+@final
+class tag:
+    """Labels for what runs inside, as a context manager or a decorator. Values become text by str()."""
+
+    def __new__(cls, **labels: object) -> tag: ...
+    def __enter__(self) -> tag: ...
+    def __exit__(self, *exception: object) -> None: ...
+    def __call__(self, func: F, /) -> F: ...
+
+@final
+class profile:
+    """Counts every call of the process while it is entered. As a decorator: during each call of the function."""
+
+    def __new__(cls) -> profile: ...
+    def __enter__(self) -> profile: ...
+    def __exit__(self, *exception: object) -> None: ...
+    def __call__(self, func: F, /) -> F: ...
+    @property
+    def running(self) -> bool: ...
+    @property
+    def recording(self) -> Recording:
+        """What was counted. Raises: RuntimeError while it runs, and before it ever did."""
+    def bytes(self) -> bytes:
+        """The recording as a file holds it (docs/format.md)."""
+    def save(self, path: str | PathLike[str], /) -> None:
+        """Write the recording to a file, for `assay report`."""
+
+def start() -> profile:
+    """Begin to count; the profile is also what stop() returns."""
+
+def stop() -> profile:
+    """End what the last start() began, and return its profile. Raises: RuntimeError."""
+
+@final
+class Loaded:
+    def __new__(cls, source: bytes | str) -> Loaded: ...
+    def session(self) -> tuple[Any, ...]: ...
+    def functions(self) -> list[tuple[Any, ...]]: ...
+    def processes(self) -> list[tuple[Any, ...]]: ...
+    def threads(self) -> list[tuple[Any, ...]]: ...
+    def columns(self, thread: int, /) -> tuple[memoryview, ...]: ...
