@@ -110,7 +110,7 @@ main(int argc, char **argv)
         st = asy_profile_load_file(path, &p, &problem);
     }
     t2 = seconds();
-    if (st != ASY_OK || p->threads[0].node_count != nodes) {
+    if (st != ASY_OK || p == NULL || p->threads[0].node_count != nodes) {
         fprintf(stderr, "%s: %s\n", path, problem != NULL ? problem : asy_status_text(st));
         return 1;
     }

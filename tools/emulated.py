@@ -11,8 +11,12 @@ if {command}; then echo "ok {name}"; else echo "FAILED {name}"; fi"""
 
 def commands(build: Path) -> list[str]:
     tests = json.loads((build / "meson-info" / "intro-tests.json").read_text())
-    found = [CHECK.format(command=f"{shlex.join(test['cmd'])} >/tmp/log 2>&1", name=test["name"]) for test in tests]
-    found = [f"{line}\ngrep -E '^\\[  (ERROR|FAILED|   LINE)' /tmp/log" for line in found]
+    found = []
+    for test in tests:
+        env = [f"{name}={value}" for name, value in test["env"].items()]
+        command = f"{shlex.join(['env', *env, *test['cmd']])} >/tmp/log 2>&1"
+        found.append(CHECK.format(command=command, name=test["name"]))
+        found.append("grep -E '^\\[  (ERROR|FAILED|   LINE)' /tmp/log")
     if (build / "native" / "cli" / "assay").is_file():
         run = f"ASSAY_LIBDIR={build}/stage/assay {build}/native/cli/assay run -o /tmp/x.assay --python /usr/bin/python3.11"
         found.append(CHECK.format(command=f"{run} examples/first_profile.py", name="assay run on aarch64"))

@@ -1,18 +1,4 @@
-# Sourced by ./dev: what takes too long for every change. Each step says its name and goes on after a failure.
-
-slow_status=0
-slow_failed=
-
-step() {
-    name=$1
-    shift
-    say "== $name"
-    if ! "$@"; then
-        slow_status=1
-        slow_failed="$slow_failed
-FAILED $name"
-    fi
-}
+# Sourced by ./dev after tools/test.sh: what takes too long for every change.
 
 # sanitized NAME SANITIZERS [WRAPPER]: the C tests under sanitizers. Agents are built, not loaded: a Python
 # would have to be sanitized too.
@@ -26,18 +12,31 @@ asan() { sanitized asan address,undefined; }
 # Without address randomisation: gcc's TSan does not know the layout of newer kernels.
 tsan() { sanitized tsan thread 'setarch -R'; }
 
+# The slow Python tests, and every module of CPython's own tests that the project lists.
 slow_tests() {
-    ls tests/slow/test_*.py >/dev/null 2>&1 || return 0
     ASSAY_TEST_PYTHONS=$(pythons_here :) ASSAY_BUILD=build "$PYTHON" -m pytest -c pyproject.toml tests/slow
 }
 
+stdlib_tests() {
+    failed=0
+    for python in $(pythons_here ' '); do
+        "$PYTHON" tests/stdlib/run.py --python "$python" || failed=1
+    done
+    return $failed
+}
+
 test_all() {
-    step 'tests' test_every_world
-    step 'AddressSanitizer and UBSan' asan
-    step 'ThreadSanitizer' tsan
-    step 'aarch64' tools/aarch64
-    step 'slow tests' slow_tests
-    step 'lint' "$0" lint
-    [ $slow_status = 0 ] && echo "all passed" || echo "$slow_failed"
-    return $slow_status
+    status=0
+    results=
+    tested=
+
+    in_every_world || status=1
+    as_test lint "$0" lint || status=1
+    as_test asan asan || status=1
+    as_test tsan tsan || status=1
+    as_test aarch64 tools/aarch64 || status=1
+    as_test stdlib stdlib_tests || status=1
+    [ ! -d tests/slow ] || as_test slow slow_tests || status=1
+    fuzz_reader 600 || status=1
+    conclude
 }

@@ -31,7 +31,7 @@ asy_agent_lose(int which)
 {
     asy_agent *a = &asy_the_agent;
 
-    if (which == ASY_LOSS_SUBINTERPS && asy_cpython_is_main_interpreter()) {
+    if (which == ASY_LOSS_SUBINTERPS && !asy_cpython_has_sub_interpreter()) {
         return; // posix imported once more
     }
     if (a->proc != NULL && which >= 0 && which < ASY_LOSS_COUNT) {

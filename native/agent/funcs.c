@@ -134,13 +134,17 @@ code_flags(const PyCodeObject *code)
                                                       : 0;
 }
 
-// Same source position, same names, same line table with columns: the same function, compiled again.
+// Same source position, names, constants and line table: the same function, compiled again. (3.12 gives the bodies of two lambdas on a
+// line no columns: their constants tell them apart.)
 static uint64_t
 code_content(const PyCodeObject *code, const asy_text *texts)
 {
     uint64_t h = mix((uint64_t)code->co_firstlineno, (uint64_t)Py_SIZE(code));
 
     h = mix(h, (uint64_t)code->co_stacksize << 32 | (uint64_t)(uint32_t)code->co_flags);
+    h = mix(h, (uint64_t)PyObject_Hash(code->co_consts)); // of constants and code objects: runs no Python code
+    h = mix(h, (uint64_t)PyObject_Hash(code->co_names));
+    PyErr_Clear();
     h = mix_bytes(h, texts[0].bytes, texts[0].len);
     h = mix_bytes(h, texts[2].bytes, texts[2].len);
     h = mix_bytes(h, PyBytes_AS_STRING(code->co_linetable), (size_t)PyBytes_GET_SIZE(code->co_linetable));

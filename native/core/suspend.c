@@ -2,6 +2,8 @@
 // A row is filled before its key is stored with release; whoever wins the compare-and-swap of the key owns the row.
 #include "core/suspend.h"
 
+#include <string.h>
+
 #define FILLING 1u
 
 static asy_suspend_row *
@@ -86,8 +88,9 @@ asy_suspend_resume(asy_suspend *s, asy_tree *t, uint32_t node, uint64_t token, u
 
     for (uint32_t i = 0; i < ASY_SUSPEND_WAYS; i++) {
         if (__atomic_load_n(&set[i].frame, __ATOMIC_ACQUIRE) == frame && row_claim(&set[i], frame)) {
-            row = set[i];
-            row.frame = frame;
+            row.frame = frame; // the row's own word is still looked at by others
+            row.ticks = ticks_of(&set[i]);
+            memcpy(row.tags, set[i].tags, sizeof(row.tags));
             __atomic_store_n(&set[i].frame, 0, __ATOMIC_RELEASE);
             break;
         }

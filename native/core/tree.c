@@ -5,8 +5,10 @@
 #include <string.h>
 
 #define SLOTS_FIRST 1024u
+#define SLOTS_ANY 12u     // sixteenths of the table that any pair may fill
+#define SLOTS_FLAT 15u    // the rest is kept for flat nodes
 #define RESERVE 128u      // nodes of the last part that are kept for flat nodes when no chunk can be had
-#define OVERHEAD_GAPS 5u // a slow path that took longer than so many gaps was interrupted: the rest is not ours
+#define OVERHEAD_GAPS 5u  // a slow path that took longer than so many gaps was interrupted: the rest is not ours
 #define RETRY_EVERY 4096u // wanted nodes between two tries for a chunk
 #define FOLDED 1u         // asy_tree_slot.spare: the pair has no node of its own
 #define NO_NODE UINT32_MAX
@@ -41,9 +43,9 @@ ask_again(uint32_t *refused)
     return *refused == 0 || (*refused)++ % RETRY_EVERY == 0;
 }
 
-// Room for one more pair: true. Doubles at half full; goes on to 7/8 where no memory can be had.
+// Room for one more pair: true. Doubles at half full; where no memory can be had it goes on to `most` sixteenths.
 static bool
-slots_grow(asy_tree *t)
+slots_grow(asy_tree *t, uint32_t most)
 {
     uint32_t size = t->slot_mask + 1;
     asy_tree_slot *bigger = NULL;
@@ -56,7 +58,7 @@ slots_grow(asy_tree *t)
         t->slots_refused = bigger == NULL ? 1 : 0;
     }
     if (bigger == NULL) {
-        return t->slot_used < size / 8 * 7;
+        return t->slot_used < size / 16 * most;
     }
     for (uint32_t i = 0; i < size; i++) {
         asy_tree_slot *s = &t->slots[i];
@@ -197,7 +199,7 @@ fold_flat(asy_tree *t, uint32_t func, uint32_t kind)
     if (s->node != 0) {
         return s->node;
     }
-    if (!slots_grow(t)) {
+    if (!slots_grow(t, SLOTS_FLAT)) {
         return 0;
     }
     node = node_make_flat(t, func, kind);
@@ -223,7 +225,7 @@ node_fold(asy_tree *t, uint32_t parent, uint32_t func, uint32_t kind)
         node = asy_tree_node(t, node)->parent;
     }
     node = node != 0 ? node : fold_flat(t, func, kind);
-    if (parent != 0 && node != 0 && slots_grow(t)) {
+    if (parent != 0 && node != 0 && slots_grow(t, SLOTS_ANY)) {
         *slot_find(t->slots, t->slot_mask, parent, func) = (asy_tree_slot){parent, func, node, FOLDED};
         t->slot_used++;
         t->folds_kept++;
@@ -251,7 +253,7 @@ asy_tree_child_slow(asy_tree *t, uint32_t parent, uint32_t func, uint32_t kind, 
         asy_tree_node(t, parent)->last_child = node;
         return node;
     }
-    node = slots_grow(t) ? node_make(t, parent, func, kind) : 0;
+    node = slots_grow(t, SLOTS_ANY) ? node_make(t, parent, func, kind) : 0;
     if (node != 0) {
         *slot_find(t->slots, t->slot_mask, parent, func) = (asy_tree_slot){parent, func, node, 0};
         t->slot_used++;

@@ -131,7 +131,8 @@ asy_tree_switch(asy_tree *t, uint64_t to, uint64_t now)
     if (to == t->context_now) {
         return ASY_OK;
     }
-    if ((t->thread->depth > 1 || t->context_now == 0) && !context_save(t)) { // a finished greenlet leaves an empty stack
+    if ((t->thread->depth > 1 || t->context_now == 0) &&
+        !context_save(t)) { // a finished greenlet leaves an empty stack
         t->store.lose(t->store.ctx, ASY_LOSS_CONTEXTS, 1);
         st = ASY_ELIMIT;
     }

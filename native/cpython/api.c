@@ -229,6 +229,12 @@ asy_cpython_is_main_interpreter(void)
     return PyInterpreterState_Get() == PyInterpreterState_Main();
 }
 
+bool
+asy_cpython_has_sub_interpreter(void)
+{
+    return PyInterpreterState_Head() != PyInterpreterState_Main();
+}
+
 uint64_t
 asy_cpython_version(void)
 {

@@ -120,6 +120,9 @@ uint32_t asy_cpython_utf8(PyObject *text, char *out, uint32_t max);
 // ---- the interpreter ----
 
 bool asy_cpython_is_main_interpreter(void);
+// True while there is an interpreter beside the main one. (Since 3.13 a sub-interpreter runs the init functions of built-in modules in the
+// main one: the current interpreter does not tell.)
+bool asy_cpython_has_sub_interpreter(void);
 uint64_t asy_cpython_version(void);
 
 #endif

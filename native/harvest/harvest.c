@@ -134,6 +134,7 @@ take_threads(asy_harvest *h, bool write, bool last)
             continue;
         }
         if (write) {
+            asy_open_look(h, t);
             st = asy_threads_take(h, t, h->now.ticks, last);
         }
         i++;
@@ -168,6 +169,9 @@ asy_harvest_poll(asy_harvest *h, asy_clock_pair now, bool write)
 
     set_now(h, now);
     st = look(h, write, false);
+    if (!write) {
+        asy_open_look_round(h); // in case the process is killed before the next checkpoint
+    }
     if (st == ASY_OK && write) {
         st = write_losses(h);
     }

@@ -1,10 +1,12 @@
 // merge.c: many short threads in one row: trees laid over each other by (parent, function, kind).
-// Rows are told apart by name, its trailing digits generalised. Merged nodes never exceed what one arena can hold; beyond that,
-// calls go to the node above (counted as folds).
+// Rows are told apart by name, its trailing digits generalised. The number of merged nodes is limited; beyond that, calls go to
+// the node above (counted as folds).
 #include "harvest/model.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#define MERGED_MAX (1u << 20) // nodes of all merged rows together: some 100 MiB
 
 static const char OTHERS[] = "other threads";
 
@@ -174,7 +176,7 @@ node_for(asy_harvest *h, asy_model_merged *m, uint32_t parent, const asy_model_n
         *id = (uint32_t)known;
         return ASY_OK;
     }
-    if (h->merged_nodes >= h->arena->chunk_count * 2 * ASY_NODE_PART || m->node_count >= 1u << 26) {
+    if (h->merged_nodes >= MERGED_MAX) {
         h->merged_folds += n->calls;
         *id = parent;
         return ASY_OK;

@@ -1,7 +1,8 @@
 // model.h: what the harvester knows of an arena, and how its files share the work. Private to native/harvest.
 //   harvest.c  the order of a poll, deaths, the end         directory.c  which chunk belongs to whom, freeing
 //   symbols.c  function ids of a process to the recording's  threads.c    nodes and counts of one thread
-//   merge.c    many short threads in one row                 process.c    process rows
+//   open.c     calls that have not returned                  process.c    process rows
+//   merge.c    many short threads in one row
 // Everything here is private memory. What comes from the arena is bounded when it is taken over; after that it is trusted.
 #ifndef ASY_HARVEST_MODEL_H
 #define ASY_HARVEST_MODEL_H
@@ -52,6 +53,7 @@ typedef struct asy_model_thread {
     bool damaged;    // its nodes are taken no further
     bool lied;       // its counts were more than can be
     bool waited;     // a symbol was missing at the last take
+    uint64_t seen_event, seen_ticks, seen_cpu_ns; // its CPU time when last asked for, during the call since that event
     uint32_t limit;  // nodes that were complete when this poll began
     asy_model_pieces node_pieces, stack_pieces;
     asy_model_node *nodes; // owned
@@ -109,6 +111,7 @@ struct asy_harvest {
     asy_model_process *processes[ASY_PROC_MAX]; // owned; by slot
     asy_model_thread **threads; // owned, each owned
     uint32_t thread_count, thread_room;
+    uint32_t look_next; // thread whose CPU time was asked for last
     uint32_t next_process, next_thread, next_func;
     uint32_t nameless; // func of "?", ASY_NONE = not made
     uint64_t merged_nodes, merged_folds;
@@ -142,6 +145,15 @@ asy_status asy_threads_take(asy_harvest *h, asy_model_thread *t, uint64_t until,
 // Forget a thread and give its chunks back.
 void asy_threads_drop(asy_harvest *h, asy_model_thread *t);
 void asy_threads_free(asy_model_thread *t);
+
+const asy_thread *asy_threads_page(asy_harvest *h, const asy_model_thread *t); // NULL: not to be had
+const asy_frame *asy_threads_frame(asy_harvest *h, const asy_model_thread *t, uint64_t depth);
+
+// open.c
+// Count the activations of each node into t->open; *extra is what the node *top gets on top of its own counts.
+void asy_open_take(asy_harvest *h, asy_model_thread *t, uint64_t until, asy_model_node *extra, uint32_t *top);
+void asy_open_look(asy_harvest *h, asy_model_thread *t);
+void asy_open_look_round(asy_harvest *h);
 
 // merge.c
 asy_status asy_merge_thread(asy_harvest *h, asy_model_thread *t);

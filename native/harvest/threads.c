@@ -8,7 +8,6 @@
 
 #define NODES_PER_CHUNK (2 * ASY_NODE_PART)
 #define FRAMES_PER_CHUNK (4 * ASY_STACK_PART)
-#define DEPTH_MAX ((uint64_t)ASY_STACK_PARTS * ASY_STACK_PART)
 #define NS_MAX (1ull << 60) // 36 years: more is nonsense
 #define COUNTED_MAX (1ull << 61)
 #define COUNTED_TICKS_MAX (1ull << 56) // also where a tick is many ns
@@ -117,8 +116,8 @@ piece_data(asy_harvest *h, const asy_model_pieces *p, uint64_t k)
     return k < p->count && p->at[k].ordinal == k ? asy_arena_data(h->arena, p->at[k].chunk) : NULL;
 }
 
-static const asy_thread *
-page_of(asy_harvest *h, const asy_model_thread *t)
+const asy_thread *
+asy_threads_page(asy_harvest *h, const asy_model_thread *t)
 {
     return t->chunk == ASY_NONE ? NULL : asy_arena_data(h->arena, t->chunk);
 }
@@ -129,20 +128,20 @@ node_at(asy_harvest *h, const asy_model_thread *t, uint32_t id)
     const uint8_t *data;
 
     if (id < ASY_NODE_PART) {
-        data = (const uint8_t *)page_of(h, t);
+        data = (const uint8_t *)asy_threads_page(h, t);
         return data == NULL ? NULL : (const asy_node *)(const void *)(data + ASY_THREAD_NODES_OFF) + id;
     }
     data = piece_data(h, &t->node_pieces, (id - ASY_NODE_PART) / NODES_PER_CHUNK);
     return data == NULL ? NULL : (const asy_node *)(const void *)data + (id - ASY_NODE_PART) % NODES_PER_CHUNK;
 }
 
-static const asy_frame *
-frame_at(asy_harvest *h, const asy_model_thread *t, uint64_t depth)
+const asy_frame *
+asy_threads_frame(asy_harvest *h, const asy_model_thread *t, uint64_t depth)
 {
     const uint8_t *data;
 
     if (depth < ASY_STACK_PART) {
-        data = (const uint8_t *)page_of(h, t);
+        data = (const uint8_t *)asy_threads_page(h, t);
         return data == NULL ? NULL : (const asy_frame *)(const void *)(data + ASY_THREAD_STACK_OFF) + depth;
     }
     data = piece_data(h, &t->stack_pieces, (depth - ASY_STACK_PART) / FRAMES_PER_CHUNK);
@@ -162,7 +161,7 @@ asy_threads_mark(asy_harvest *h, asy_model_thread *t, bool count)
 
         t->ended = (state & 0xff) == ASY_CHUNK_ENDED;
     }
-    page = t->ended || count ? page_of(h, t) : NULL;
+    page = t->ended || count ? asy_threads_page(h, t) : NULL;
     if (page != NULL) {
         uint64_t n = __atomic_load_n(&page->node_count, __ATOMIC_ACQUIRE);
         uint64_t most = ASY_NODE_PART + (uint64_t)ASY_NODE_PART * (ASY_NODE_PARTS - 1);
@@ -257,59 +256,6 @@ take_nodes(asy_harvest *h, asy_model_thread *t, bool last)
 }
 
 // ---- counts ----
-
-// What of an open call's last stretch the thread did not run. Up to the gap limit it counts as running. Above, the thread's CPU
-// clock at its exit says it; where nobody read that clock, the whole stretch counts as waiting.
-static uint64_t
-open_wait_ticks(const asy_harvest *h, const asy_model_thread *t, const asy_thread *page, uint64_t last, uint64_t gap)
-{
-    uint64_t end_cpu = asy_word_load(&page->end_cpu_ns);
-    uint64_t read_cpu = asy_word_load(&page->cpu_read_ns);
-    uint64_t read_at = asy_word_load(&page->cpu_read_ticks);
-    uint64_t ran, before;
-
-    if (gap <= h->gap_ticks) {
-        return 0;
-    }
-    if (!t->ended || end_cpu < read_cpu) {
-        return gap;
-    }
-    ran = asy_clock_span_ns(&(asy_clock_scale){.ns_num = h->scale.ns_den, .ns_den = h->scale.ns_num}, end_cpu - read_cpu);
-    before = last > read_at ? last - read_at : 0; // between two events: counted as running
-    ran = ran > before ? ran - before : 0;
-    return ran < gap ? gap - ran : 0;
-}
-
-// Count the activations of each node, and give the node on top the time since the last event.
-static void
-take_stack(asy_harvest *h, asy_model_thread *t, const asy_thread *page, uint64_t until, asy_model_node *extra, uint32_t *top)
-{
-    uint64_t last = asy_word_load(&page->last_ticks);
-    uint64_t depth = __atomic_load_n(&page->depth, __ATOMIC_ACQUIRE);
-    uint64_t ended = asy_word_load(&page->end_ticks);
-
-    *top = 0;
-    depth = depth < DEPTH_MAX ? depth : DEPTH_MAX;
-    for (uint64_t d = 0; d < depth; d++) {
-        const asy_frame *f = frame_at(h, t, d);
-        uint32_t node = f == NULL ? ASY_NONE : asy_word_load32(&f->node);
-
-        if (f == NULL) {
-            break; // beyond the chunks there are
-        }
-        if (node < t->node_count) {
-            *top = node;
-            t->open[node] += d > 0;
-        }
-    }
-    if (t->ended && ended != 0) {
-        until = ended;
-    }
-    if (until > last && last != 0) {
-        extra->self_ticks = until - last;
-        extra->wait_ticks = open_wait_ticks(h, t, page, last, extra->self_ticks);
-    }
-}
 
 static bool
 same_counts(const asy_model_node *a, const asy_model_node *b)
@@ -442,7 +388,7 @@ asy_status
 asy_threads_take(asy_harvest *h, asy_model_thread *t, uint64_t until, bool last)
 {
     asy_model_node extra = {0};
-    const asy_thread *page = page_of(h, t);
+    const asy_thread *page = asy_threads_page(h, t);
     asy_write_thread row;
     asy_status st;
     uint32_t top;
@@ -476,7 +422,7 @@ asy_threads_take(asy_harvest *h, asy_model_thread *t, uint64_t until, bool last)
         t->process->main_nodes = t->node_count;
     }
     if (st == ASY_OK) {
-        take_stack(h, t, page, until, &extra, &top);
+        asy_open_take(h, t, until, &extra, &top);
         st = take_all_counts(h, t, &extra, top);
     }
     if (st == ASY_OK && last && t->id == ASY_NONE) {

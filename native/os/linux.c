@@ -120,6 +120,29 @@ asy_os_process_start(uint64_t pid)
 }
 
 bool
+asy_os_thread_cpu_ns(uint64_t pid, uint64_t thread, uint64_t *ns)
+{
+    char text[96];
+    char *end;
+    ssize_t n;
+    int fd;
+
+    snprintf(text, sizeof text, "/proc/%llu/task/%llu/schedstat", (unsigned long long)pid, (unsigned long long)thread);
+    fd = open(text, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return false;
+    }
+    n = read(fd, text, sizeof text - 1);
+    close(fd);
+    if (n <= 0) {
+        return false;
+    }
+    text[n] = '\0';
+    *ns = strtoull(text, &end, 10);
+    return end != text;
+}
+
+bool
 asy_os_process_stopped(uint64_t pid)
 {
     char text[1024];

@@ -20,6 +20,9 @@ int asy_os_process_watch(uint64_t pid);
 // When a process started, in clock ticks since boot: tells a pid that is used again from the one it was. 0: gone or unreadable.
 uint64_t asy_os_process_start(uint64_t pid);
 
+// CPU time that a thread of any process has used, ns; what it has used since the last tick may be missing. False: gone or unreadable.
+bool asy_os_thread_cpu_ns(uint64_t pid, uint64_t thread, uint64_t *ns);
+
 // Stopped by a signal (not by a tracer).
 bool asy_os_process_stopped(uint64_t pid);
 

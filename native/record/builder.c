@@ -200,7 +200,7 @@ join_labels(asy_builder *b, const char *const *labels, uint32_t count, const cha
 static asy_status
 read_tag(asy_builder *b, const asy_symbol *head, const asy_text *strings, asy_profile_func *f)
 {
-    const char **labels = asy_text_alloc(&b->l->texts, head->count * sizeof *labels);
+    const char **labels = (const char **)asy_text_alloc(&b->l->texts, head->count * sizeof *labels);
 
     if (labels == NULL) {
         return ASY_ENOMEM;
@@ -322,7 +322,7 @@ on_note(void *context, asy_text sentence)
 {
     asy_builder *b = context;
     asy_profile *p = &b->l->p;
-    char **rows = grown(p->notes, &b->note_cap, p->note_count, sizeof *rows);
+    char **rows = (char **)grown((void *)p->notes, &b->note_cap, p->note_count, sizeof *rows);
     const char *text = NULL;
     asy_status st;
 
@@ -469,7 +469,7 @@ asy_builder_finish(asy_builder *b)
     p->funcs = shrunk(p->funcs, p->func_count, b->func_cap, sizeof *p->funcs);
     p->threads = shrunk(p->threads, p->thread_count, b->thread_cap, sizeof *p->threads);
     p->processes = shrunk(p->processes, p->process_count, b->process_cap, sizeof *p->processes);
-    p->notes = shrunk(p->notes, p->note_count, b->note_cap, sizeof *p->notes);
+    p->notes = (char **)shrunk((void *)p->notes, p->note_count, b->note_cap, sizeof *p->notes);
     p->duration_ns = b->ended ? p->duration_ns : latest_ns(p);
     return sums_fit(p) ? ASY_OK : contradiction(b, "its counts add up to more than can be");
 }

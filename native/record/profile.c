@@ -24,7 +24,7 @@ asy_profile_free(asy_profile *p)
     free(p->funcs);
     free(p->threads);
     free(p->processes);
-    free(p->notes);
+    free((void *)p->notes);
     asy_text_pool_free(&l->texts);
     free(l);
 }

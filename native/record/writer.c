@@ -177,7 +177,7 @@ text_of(const char *s)
 {
     size_t n = s == NULL ? 0 : strlen(s);
 
-    return (asy_text){s, n > UINT32_MAX ? UINT32_MAX : (uint32_t)n};
+    return (asy_text){n == 0 ? "" : s, n > UINT32_MAX ? UINT32_MAX : (uint32_t)n};
 }
 
 // Bytes of a text in a row, its length apart.
@@ -464,27 +464,27 @@ at_most(uint64_t v, uint64_t max)
 }
 
 asy_status
-asy_write_node_counts(asy_writer *w, uint32_t thread, uint32_t node, const asy_write_counts *n)
+asy_write_node_counts(asy_writer *w, uint32_t thread, uint32_t node, const asy_write_counts *c)
 {
-    asy_columns *c = &w->counts;
+    asy_columns *to = &w->counts;
     asy_status st = ready(w);
-    uint64_t self_ns = at_most(n->self_ns, ASY_FORMAT_VALUE_MAX);
+    uint64_t self_ns = at_most(c->self_ns, ASY_FORMAT_VALUE_MAX);
 
     if (st != ASY_OK || thread >= w->thread_count || node >= w->node_count[thread]) {
         return st != ASY_OK ? st : ASY_EINVAL;
     }
-    st = ready_columns(w, ASY_BLOCK_COUNTS, c);
+    st = ready_columns(w, ASY_BLOCK_COUNTS, to);
     if (st != ASY_OK) {
         return st;
     }
-    asy_columns_begin_row(c, thread, node);
-    asy_columns_put(c, 2, at_most(n->calls, ASY_FORMAT_VALUE_MAX));
-    asy_columns_put(c, 3, at_most(n->resumes, ASY_FORMAT_VALUE_MAX));
-    asy_columns_put(c, 4, at_most(n->unwinds, ASY_FORMAT_VALUE_MAX));
-    asy_columns_put(c, 5, self_ns);
-    asy_columns_put(c, 6, at_most(n->wait_ns, self_ns)); // a torn snapshot may say more
-    asy_columns_put(c, 7, at_most(n->suspended_ns, ASY_FORMAT_VALUE_MAX));
-    asy_columns_put(c, 8, n->open);
+    asy_columns_begin_row(to, thread, node);
+    asy_columns_put(to, 2, at_most(c->calls, ASY_FORMAT_VALUE_MAX));
+    asy_columns_put(to, 3, at_most(c->resumes, ASY_FORMAT_VALUE_MAX));
+    asy_columns_put(to, 4, at_most(c->unwinds, ASY_FORMAT_VALUE_MAX));
+    asy_columns_put(to, 5, self_ns);
+    asy_columns_put(to, 6, at_most(c->wait_ns, self_ns)); // a torn snapshot may say more
+    asy_columns_put(to, 7, at_most(c->suspended_ns, ASY_FORMAT_VALUE_MAX));
+    asy_columns_put(to, 8, c->open);
     return ASY_OK;
 }
 

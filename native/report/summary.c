@@ -361,7 +361,7 @@ asy_summary_print(const asy_profile *p, const char *recording_path, int fd, int 
 {
     asy_view_select all = {.part = ASY_VIEW_PROGRAM};
     asy_out o;
-    page g = {.p = p, .o = &o, .verdict = {.func = ASY_VIEW_NONE}};
+    page g = {.p = p, .o = &o, .verdict = {.func = ASY_VIEW_NONE, .base_name = ""}};
     asy_status st, closed;
 
     asy_out_open(&o, fd, width, color);

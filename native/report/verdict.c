@@ -33,10 +33,19 @@ choose_measure(const asy_own *sum, uint64_t wall_ns)
     return ASY_MEASURE_WAIT;
 }
 
+// Does a function both run and wait, neither of them by the way?
+static bool
+is_mixed(const asy_own *own)
+{
+    uint64_t wait = own->wait_ns[ASY_WAIT_OUTSIDE];
+
+    return wait * 5 > busy_ns(own) && wait * 5 < 4 * busy_ns(own);
+}
+
 static uint64_t
 shown_ns(const asy_own *own, asy_measure by)
 {
-    return by == ASY_MEASURE_IDLE ? asy_analysis_measure(own, by) : busy_ns(own);
+    return by != ASY_MEASURE_IDLE && is_mixed(own) ? busy_ns(own) : asy_analysis_measure(own, by);
 }
 
 // "build_lookup (lookup.py:31)", "the top level of job.py"
@@ -104,9 +113,9 @@ describe_state(const asy_analysis *a, uint32_t func, asy_measure by)
     }
     if (by == ASY_MEASURE_IDLE) {
         n = asprintf(&out, "waiting for other threads or for work (%s)", what);
-    } else if (wait * 5 <= busy_ns(own)) {
+    } else if (!is_mixed(own) && by == ASY_MEASURE_RUN) {
         n = asprintf(&out, "running");
-    } else if (wait * 5 >= 4 * busy_ns(own)) {
+    } else if (!is_mixed(own)) {
         n = asprintf(&out, "waiting (%s)", what);
     } else {
         n = asprintf(&out, "%s running, %s waiting (%s)", asy_units_time(own->run_ns).s, asy_units_time(wait).s, what);
@@ -266,7 +275,7 @@ static void
 add_piece(const asy_analysis *a, const asy_piece *p, uint32_t func, asy_words *made_of)
 {
     uint64_t ns = p->run_ns + p->wait_ns;
-    char *name = p->func == func ? strdup("its own code") : asy_words_func(a->view->profile, p->func, NAME_COLUMNS);
+    char *name = p->func == func ? strdup("its own code") : asy_words_full(a->view->profile, p->func, NAME_COLUMNS);
 
     if (name == NULL) {
         made_of->failed = true;
@@ -309,26 +318,28 @@ add_nobody(const asy_analysis *a, const asy_verdict *v, const uint32_t *top, uin
         if (what == NULL) {
             head->failed = true;
         } else if (i == 0) {
-            asy_words_add(head, "no function dominates the %s: %s is %s", asy_units_time(v->base_ns).s,
-                          asy_units_percent(shown_ns(&a->own[top[i]], v->by), v->base_ns).s, what);
+            asy_words_add(head, "no function dominates the %s%s: %s is %s", asy_units_time(v->base_ns).s, v->base_name,
+                          asy_units_percent(asy_analysis_measure(&a->own[top[i]], v->by), v->base_ns).s, what);
         } else {
-            asy_words_add(head, "%s %s", asy_units_percent(shown_ns(&a->own[top[i]], v->by), v->base_ns).s, what);
+            asy_words_add(head, "%s %s", asy_units_percent(asy_analysis_measure(&a->own[top[i]], v->by), v->base_ns).s,
+                          what);
         }
         free(what);
     }
 }
 
 static asy_status
-add_dominant(const asy_analysis *a, const asy_verdict *v, uint64_t wall_ns, asy_words *head, asy_words *made_of)
+add_dominant(const asy_analysis *a, const asy_verdict *v, asy_words *head, asy_words *made_of)
 {
     char *what = describe(a, v->func);
-    const char *of = v->base_ns > wall_ns ? " of its threads' time" : "";
     char *state = describe_state(a, v->func, v->by);
     asy_status st = what == NULL || state == NULL ? ASY_ENOMEM : ASY_OK;
 
     if (st == ASY_OK) {
-        asy_words_add(head, "%s of %s%s is %s, %s", asy_units_percent(shown_ns(&a->own[v->func], v->by), v->base_ns).s,
-                      asy_units_time(v->base_ns).s, of, what, state);
+        bool said = strcmp(v->base_name, " running") == 0 && strcmp(state, "running") == 0;
+
+        asy_words_add(head, "%s of %s%s is %s%s%s", asy_units_percent(shown_ns(&a->own[v->func], v->by), v->base_ns).s,
+                      asy_units_time(v->base_ns).s, v->base_name, what, said ? "" : ", ", said ? "" : state);
         st = add_calls(a, v->func, head);
     }
     if (st == ASY_OK) {
@@ -342,10 +353,23 @@ add_dominant(const asy_analysis *a, const asy_verdict *v, uint64_t wall_ns, asy_
     return st;
 }
 
-static uint64_t
-larger(uint64_t a, uint64_t b)
+// Percentages are of the wall time where the program was busy for most of it; where the GIL, other programs or idleness took most,
+// of the time it ran (or waited); where its threads did more than one thing at a time, of their time together.
+static void
+choose_base(const asy_analysis *a, uint64_t wall_ns, asy_verdict *v)
 {
-    return a > b ? a : b;
+    uint64_t busy = busy_ns(&a->sum);
+    uint64_t measured = asy_analysis_measure(&a->sum, v->by);
+
+    v->base_ns = wall_ns;
+    v->base_name = "";
+    if (v->by != ASY_MEASURE_IDLE && busy < wall_ns / 2) {
+        v->base_ns = measured;
+        v->base_name = v->by == ASY_MEASURE_RUN ? " running" : " waiting";
+    } else if ((v->by == ASY_MEASURE_IDLE ? measured : busy) > wall_ns + wall_ns / 20) {
+        v->base_ns = v->by == ASY_MEASURE_IDLE ? measured : busy;
+        v->base_name = " of thread time";
+    }
 }
 
 asy_status
@@ -358,15 +382,14 @@ asy_verdict_make(const asy_analysis *a, asy_verdict *out, asy_words *head, asy_w
 
     *out = (asy_verdict){.func = ASY_VIEW_NONE, .by = choose_measure(&a->sum, wall_ns)};
     count = asy_analysis_top(a, out->by, top, 3);
-    out->base_ns = shown_ns(&a->sum, out->by);
-    out->base_ns = out->base_ns > wall_ns + wall_ns / 20 ? out->base_ns : larger(wall_ns, out->base_ns);
+    choose_base(a, wall_ns, out);
     if (count == 0) {
         asy_words_add(head, "%s, and no function to name", asy_units_time(wall_ns).s);
     } else if (shown_ns(&a->own[top[0]], out->by) * 4 < out->base_ns) {
         add_nobody(a, out, top, count, head);
     } else {
         out->func = top[0];
-        st = add_dominant(a, out, wall_ns, head, made_of);
+        st = add_dominant(a, out, head, made_of);
     }
     if (count > 0 && wall_ns < TOO_SHORT_NS) {
         asy_words_add(head, "too short a run to say more");

@@ -8,7 +8,8 @@
 typedef struct {
     uint32_t func; // that dominates; ASY_VIEW_NONE = none
     asy_measure by;
-    uint64_t base_ns; // what percentages are of: the wall time, or the threads' time where that is more
+    uint64_t base_ns;      // what percentages are of
+    const char *base_name; // " running"; "" for the wall time
 } asy_verdict;
 
 // Decide, and add the answer's clauses to `head`, those on what the function's time is made of to `made_of` (may stay empty).

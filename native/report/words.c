@@ -46,6 +46,9 @@ asy_words_wrap(asy_out *o, const asy_words *parts, const char *joint, int column
 {
     int lines = 1;
 
+    if (parts->failed && o->status == ASY_OK) {
+        o->status = ASY_ENOMEM;
+    }
     for (uint32_t i = 0; i < parts->count; i++) {
         int width = asy_text_width(parts->text[i]);
         int glue = i == 0 ? 0 : asy_text_width(joint);
@@ -79,6 +82,24 @@ asy_words_func(const asy_profile *p, uint32_t func, int columns)
         name = "top level";
     }
     return asy_text_fit(name[0] == '\0' ? "(no name)" : name, columns, ASY_CUT_END);
+}
+
+char *
+asy_words_full(const asy_profile *p, uint32_t func, int columns)
+{
+    const asy_profile_func *f = func == ASY_VIEW_NONE ? NULL : &p->funcs[func];
+    char *joined, *out;
+
+    if (f == NULL || f->kind != ASY_NODE_C || f->module[0] == '\0' || strcmp(f->module, "builtins") == 0 ||
+        strchr(f->name, '.') != NULL) {
+        return asy_words_func(p, func, columns);
+    }
+    if (asprintf(&joined, "%s.%s", f->module, f->name) < 0) {
+        return NULL;
+    }
+    out = asy_text_fit(joined, columns, ASY_CUT_END);
+    free(joined);
+    return out;
 }
 
 char *

@@ -28,6 +28,8 @@ uint64_t asy_words_loss(const asy_profile *p, int which); // over the session an
 
 // "build_lookup", in at most `columns`; the caller frees. `<module>` is "top level".
 char *asy_words_func(const asy_profile *p, uint32_t func, int columns);
+// The same with its module before a C function: "time.sleep".
+char *asy_words_full(const asy_profile *p, uint32_t func, int columns);
 // Write `parts` joined by `joint` and a line end, wrapped to the width between parts. The first line stands at `column` already, the
 // others are indented by `indent`. Returns the number of lines.
 int asy_words_wrap(asy_out *o, const asy_words *parts, const char *joint, int column, int indent);

@@ -217,6 +217,7 @@ replay_event_feed(replay *r, const replay_event *e)
         asy_tree_tag_in(t, e->func, TAG + 64 * e->id, r->now);
         break;
     case EV_TAG_OUT: asy_tree_tag_out(t, TAG + 64 * e->id, r->now); break;
+    case EV_TAG_INHERIT: asy_tree_tag_inherit(t, e->func, TAG + 64 * e->id, r->now); break;
     case EV_SWITCH: asy_tree_switch(t, e->id, r->now); break;
     case EV_FORGET: asy_tree_forget(t, e->id); break;
     case EV_INHERIT: asy_tree_inherit(t, e->func, ASY_NODE_PY, code_of(e->func)); break;

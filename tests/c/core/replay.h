@@ -6,6 +6,7 @@
 //     +5  C_RETURN f         ... which returns to f; or C_RAISE f
 //     +5  YIELD g@1          of the frame 1 of g; START, RESUME, THROW, RETURN, UNWIND alike
 //     +5  TAG_IN acme@1      a tag named acme whose identity is 1; TAG_OUT acme@1
+//     +0  TAG_INHERIT acme@1 a context that is entered has inherited it
 //     +5  SWITCH 2           to greenlet 2 (0 is the thread's first); FORGET 2
 //     +0  INHERIT f@1        was open when measuring began
 //     +0  REBASE program     a phase: what happens outside of any call
@@ -40,6 +41,7 @@ typedef enum {
     EV_C_RAISE,
     EV_TAG_IN,
     EV_TAG_OUT,
+    EV_TAG_INHERIT,
     EV_SWITCH,
     EV_FORGET,
     EV_INHERIT,

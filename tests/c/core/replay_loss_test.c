@@ -137,8 +137,10 @@ greenlets_beyond_the_limit_are_counted_and_the_rest_goes_on(void **state)
     replay *r = replay_new(NULL);
 
     (void)state;
+    replay_name(&r->names, "f", ASY_NODE_PY);
     for (uint64_t id = 1; id <= ASY_CONTEXT_MAX + 10; id++) {
         replay_event_feed(r, &(replay_event){.kind = EV_SWITCH, .id = id, .ran = 1});
+        replay_event_feed(r, &(replay_event){.kind = EV_START, .func = 1, .ran = 1});
     }
     assert_int_equal(r->losses[ASY_LOSS_CONTEXTS], 10);
     assert_null(replay_check(r));
@@ -522,6 +524,22 @@ cost_of_a_reading_is_overhead_and_does_not_blur_the_next_gap(void **state)
                      "overhead: 32\n");
 }
 
+// A reading that takes 300 ticks was interrupted: 5 gaps of it are ours, the rest is the program's.
+static void
+interrupted_slow_path_is_overhead_only_up_to_five_gaps(void **state)
+{
+    replay_world world = {.gap = 20, .read_ticks = 300};
+
+    (void)state;
+    replay_expect_in(&world,
+                     "+1 START f\n"
+                     "~50 RETURN f\n"
+                     "+10 START f\n",
+                     "root self=511\n"
+                     "  f calls=2 self=250 wait=50 open=1\n"
+                     "overhead: 300\n");
+}
+
 static void
 ticks_that_are_not_nanoseconds_are_divided_alike(void **state)
 {
@@ -592,6 +610,7 @@ main(void)
         cmocka_unit_test(gap_is_divided_by_what_the_thread_s_cpu_clock_says),
         cmocka_unit_test(gap_no_longer_than_the_limit_counts_as_running),
         cmocka_unit_test(cost_of_a_reading_is_overhead_and_does_not_blur_the_next_gap),
+        cmocka_unit_test(interrupted_slow_path_is_overhead_only_up_to_five_gaps),
         cmocka_unit_test(ticks_that_are_not_nanoseconds_are_divided_alike),
         cmocka_unit_test(failing_allocations_never_lose_calls_or_time),
     };

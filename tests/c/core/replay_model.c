@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#define CHILDREN 64u
+#define CHILDREN 256u
 #define DEPTH 512u
 #define PARKED 256u
 #define CONTEXTS 16u
@@ -21,6 +21,7 @@ typedef struct {
     uint32_t func;
     uint64_t id;
     model_node *node;
+    bool inherited; // a tag that ends with what it stands on
 } model_frame;
 
 typedef struct {
@@ -102,7 +103,7 @@ child(replay_model *m, uint32_t func, uint32_t kind)
 static void
 push(replay_model *m, uint32_t what, uint32_t func, uint64_t id, model_node *node)
 {
-    m->stack->frame[m->stack->depth++] = (model_frame){what, func, id, node};
+    m->stack->frame[m->stack->depth++] = (model_frame){what, func, id, node, false};
 }
 
 // Index of the topmost frame that this end fits, -1 if there is none.
@@ -129,7 +130,9 @@ leave(replay_model *m, uint32_t what, uint32_t func)
         m->losses[ASY_LOSS_UNMATCHED]++;
         return NULL;
     }
-    m->losses[ASY_LOSS_RESYNCS] += m->stack->depth - 1 - (uint32_t)i;
+    for (uint32_t above = (uint32_t)i + 1; above < m->stack->depth; above++) {
+        m->losses[ASY_LOSS_RESYNCS] += m->stack->frame[above].inherited ? 0 : 1;
+    }
     m->stack->depth = (uint32_t)i;
     return m->stack->frame[i].node;
 }
@@ -177,7 +180,8 @@ yield(replay_model *m, const replay_event *e)
     int at = find(m, ASY_NODE_PY, e->func, 0);
     uint32_t first = s->depth;
 
-    while (at >= 0 && (int)first > at + 1 && s->frame[first - 1].what == ASY_NODE_TAG) {
+    while (at >= 0 && (int)first > at + 1 && s->frame[first - 1].what == ASY_NODE_TAG &&
+           !s->frame[first - 1].inherited) {
         first--;
     }
     for (uint32_t i = first; i < s->depth; i++) {
@@ -268,6 +272,10 @@ replay_model_feed(replay_model *m, const replay_event *e)
     case EV_C_RETURN: leave(m, ASY_NODE_C, e->caller); break;
     case EV_C_RAISE: unwind(m, ASY_NODE_C, e->caller); break;
     case EV_TAG_OUT: tag_out(m, e->id); break;
+    case EV_TAG_INHERIT:
+        push(m, ASY_NODE_TAG, e->func, e->id, child(m, e->func, ASY_NODE_TAG));
+        m->stack->frame[m->stack->depth - 1].inherited = true;
+        break;
     case EV_SWITCH: m->stack = &m->context[e->id % CONTEXTS]; break;
     case EV_FORGET:
         if (m->stack != &m->context[e->id % CONTEXTS]) {

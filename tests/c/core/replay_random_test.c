@@ -18,6 +18,7 @@
 #define GENERATORS 48u
 #define DEPTH_MAX 24u
 #define GAP 20u
+#define TAG_INHERITED 99u // an open_call's kind
 
 // A program that runs: what is open in each greenlet, and which generators wait.
 typedef struct {
@@ -91,7 +92,7 @@ innermost(const greenlet *g)
 {
     int i = (int)g->depth - 1;
 
-    while (i >= 0 && g->call[i].kind == ASY_NODE_TAG) {
+    while (i >= 0 && (g->call[i].kind == ASY_NODE_TAG || g->call[i].kind == TAG_INHERITED)) {
         i--;
     }
     return i;
@@ -177,11 +178,15 @@ end_call(program *p, replay_event *e)
     greenlet *g = &p->greenlets[p->now];
     bool raised = random_next(p, 5) == 0;
     open_call *call;
+    uint32_t depth = g->depth;
 
-    if (g->depth == 0 || g->call[g->depth - 1].kind == ASY_NODE_TAG) {
+    while (depth > 0 && g->call[depth - 1].kind == TAG_INHERITED) { // they end with what they stand on
+        depth--;
+    }
+    if (depth == 0 || g->call[depth - 1].kind == ASY_NODE_TAG) {
         return false;
     }
-    call = &g->call[g->depth - 1];
+    call = &g->call[depth - 1];
     *e = (replay_event){.func = call->func, .caller = call->caller, .id = call->id};
     if (call->kind == ASY_NODE_C) {
         e->kind = raised ? EV_C_RAISE : EV_C_RETURN;
@@ -189,7 +194,23 @@ end_call(program *p, replay_event *e)
         e->kind = raised ? EV_UNWIND : EV_RETURN;
         p->generators[call->id].alive = false;
     }
-    g->depth--;
+    g->depth = depth - 1;
+    return true;
+}
+
+// A context is entered by a C function: what it inherited stands above that.
+static bool
+inherit_tag(program *p, replay_event *e)
+{
+    greenlet *g = &p->greenlets[p->now];
+    int at = (int)g->depth - 1;
+
+    if (!p->tags || at < 0 || (g->call[at].kind != ASY_NODE_C && g->call[at].kind != TAG_INHERITED)) {
+        return false;
+    }
+    *e = (replay_event){
+        .kind = EV_TAG_INHERIT, .id = ++p->next_tag, .func = 1 + FUNCS + C_FUNCS + (uint32_t)random_next(p, TAGS)};
+    open_push(p, (open_call){TAG_INHERITED, e->func, 0, e->id});
     return true;
 }
 
@@ -218,6 +239,9 @@ end_tag(program *p, replay_event *e)
         return false;
     }
     which = (uint32_t)(at + 1) + (uint32_t)random_next(p, tags);
+    if (g->call[which].kind == TAG_INHERITED) {
+        return false;
+    }
     *e = (replay_event){.kind = EV_TAG_OUT, .func = g->call[which].func, .id = g->call[which].id};
     g->depth--;
     memmove(&g->call[which], &g->call[which + 1], (g->depth - which) * sizeof(open_call));
@@ -240,7 +264,7 @@ event_try(program *p, replay_event *e)
 {
     bool full = p->greenlets[p->now].depth >= DEPTH_MAX;
 
-    switch (random_next(p, full ? 6 : 12)) {
+    switch (random_next(p, full ? 6 : 13)) {
     case 0:
     case 1: return end_call(p, e);
     case 2: return yield_generator(p, e);
@@ -252,6 +276,7 @@ event_try(program *p, replay_event *e)
     case 8: return begin_python(p, e, true);
     case 9: return begin_c(p, e);
     case 10: return resume_generator(p, e);
+    case 11: return inherit_tag(p, e);
     default: return begin_tag(p, e);
     }
 }
@@ -352,12 +377,70 @@ random_programs_with_lost_events_make_the_model_s_tree_and_count_it(void **state
     }
 }
 
+// ---- folding ----
+
+typedef struct {
+    uint64_t calls, resumes, self, wait, suspended, unwinds;
+} totals;
+
+static void
+totals_add(const replay *r, totals *by_func)
+{
+    for (uint32_t i = 0; i < r->tree.thread->node_count; i++) {
+        const asy_node *n = asy_tree_node(&r->tree, i);
+        totals *t = &by_func[n->func];
+        t->calls += n->calls;
+        t->resumes += n->resumes;
+        t->self += n->self_ticks;
+        t->wait += n->wait_ticks;
+        t->suspended += n->suspended_ticks;
+        t->unwinds += n->unwinds;
+    }
+}
+
+static void
+fold(uint64_t seed, const replay_world *world)
+{
+    replay_world unbounded = {.gap = GAP, .suspend_sets = world->suspend_sets};
+    replay *whole = replay_new(&unbounded), *folded = replay_new(world);
+    program p = {.seed = seed, .tags = true, .switches = world->fail_alloc == 0};
+    totals a[1 + FUNCS + C_FUNCS + TAGS] = {0}, b[1 + FUNCS + C_FUNCS + TAGS] = {0};
+
+    names_fill(&whole->names);
+    names_fill(&folded->names);
+    for (uint32_t i = 0; i < 20000; i++) {
+        replay_event e = event_next(&p);
+        replay_event_feed(whole, &e);
+        replay_event_feed(folded, &e);
+    }
+    totals_add(whole, a);
+    totals_add(folded, b);
+    assert_memory_equal(a, b, sizeof(a));
+    assert_true(folded->losses[ASY_LOSS_FOLDS] + folded->losses[ASY_LOSS_EVENTS] > 0);
+    assert_null(replay_check(folded));
+    replay_free(whole);
+    replay_free(folded);
+}
+
+static void
+folded_random_programs_keep_every_total_of_every_function(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 12; seed++) {
+        uint64_t s = seed * 0x9E3779B97F4A7C15u;
+        fold(s, &(replay_world){.gap = GAP, .suspend_sets = 256, .node_max = 1 + (uint32_t)(s % 200)});
+        fold(s, &(replay_world){.gap = GAP, .suspend_sets = 256, .chunks_max = UINT32_MAX});
+        fold(s, &(replay_world){.gap = GAP, .suspend_sets = 256, .fail_alloc = 2, .fail_after = true});
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_programs_make_the_model_s_tree_and_lose_nothing),
         cmocka_unit_test(random_programs_with_lost_events_make_the_model_s_tree_and_count_it),
+        cmocka_unit_test(folded_random_programs_keep_every_total_of_every_function),
     };
 
     return cmocka_run_group_tests_name("replay random", tests, NULL, NULL);

@@ -5,8 +5,8 @@
 #include <string.h>
 
 static const char *const words[EV_KINDS] = {
-    "START",   "RESUME", "YIELD",   "RETURN", "UNWIND", "THROW",   "CALL",   "C_RETURN",
-    "C_RAISE", "TAG_IN", "TAG_OUT", "SWITCH", "FORGET", "INHERIT", "REBASE",
+    "START",   "RESUME", "YIELD",   "RETURN",      "UNWIND", "THROW",  "CALL",    "C_RETURN",
+    "C_RAISE", "TAG_IN", "TAG_OUT", "TAG_INHERIT", "SWITCH", "FORGET", "INHERIT", "REBASE",
 };
 
 static const char *const loss_words[ASY_LOSS_COUNT] = {
@@ -118,7 +118,8 @@ operands_read(const char **at, replay_names *names, replay_event *e)
     case EV_C_RETURN:
     case EV_C_RAISE: e->caller = name_split(names, word, ASY_NODE_PY, &e->id); return e->caller != 0;
     case EV_TAG_IN:
-    case EV_TAG_OUT: kind = ASY_NODE_TAG; break;
+    case EV_TAG_OUT:
+    case EV_TAG_INHERIT: kind = ASY_NODE_TAG; break;
     case EV_REBASE: kind = ASY_NODE_PHASE; break;
     default: break;
     }

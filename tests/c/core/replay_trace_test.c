@@ -10,7 +10,7 @@
 #include <cmocka.h>
 #include <dirent.h>
 
-#include "replay.h"
+#include "replay_model.h"
 
 #define TRACES_MAX 256
 #define TRACE_BYTES_MAX (1u << 20)
@@ -144,6 +144,56 @@ no_trace_loses_anything(void **state)
     }
 }
 
+// Measuring that starts and stops in the middle of a program: the real tree and the model agree on what that means.
+static void
+part_check(const char *name, const char *text, uint32_t first, uint32_t last)
+{
+    replay *r = replay_new(NULL);
+    replay_model *m = replay_model_new(&r->names, r->world.gap);
+    const char *problem = NULL;
+    replay_event e;
+    char *real, *model;
+
+    for (uint32_t i = 0; i < last && replay_parse(&text, &r->names, &e, &problem); i++) {
+        if (i >= first) {
+            replay_event_feed(r, &e);
+            replay_model_feed(m, &e);
+        }
+    }
+    assert_null(problem);
+    assert_null(replay_check(r));
+    real = replay_text(r);
+    model = replay_model_text(m);
+    if (strcmp(real, model) != 0) {
+        fail_msg("%s, events %u to %u: the tree is\n%s\nand should be\n%s", name, first, last, real, model);
+    }
+    free(real);
+    free(model);
+    replay_model_free(m);
+    replay_free(r);
+}
+
+static void
+every_trace_cut_at_both_ends_makes_the_model_s_tree(void **state)
+{
+    trace_list list;
+
+    (void)state;
+    traces_find(&list);
+    for (uint32_t i = 0; i < list.count; i++) {
+        char *text = file_read(&list, i);
+        uint32_t events = 0;
+        *strstr(text, mark) = '\0';
+        for (const char *at = strchr(text, '\n'); at != NULL; at = strchr(at + 1, '\n')) {
+            events++;
+        }
+        for (uint32_t k = 1; k < 8; k++) {
+            part_check(list.name[i], text, events * k / 16, events - events * k / 24);
+        }
+        free(text);
+    }
+}
+
 int
 main(void)
 {
@@ -151,6 +201,7 @@ main(void)
         cmocka_unit_test(every_trace_of_every_version_makes_the_tree_it_should),
         cmocka_unit_test(each_program_was_recorded_with_each_version),
         cmocka_unit_test(no_trace_loses_anything),
+        cmocka_unit_test(every_trace_cut_at_both_ends_makes_the_model_s_tree),
     };
 
     return cmocka_run_group_tests_name("replay traces", tests, NULL, NULL);

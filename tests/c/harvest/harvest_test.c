@@ -195,6 +195,44 @@ a_long_open_call_counts_as_waiting_unless_its_cpu_time_is_known(void **state)
     world_free(w);
 }
 
+// A real thread, this one: it runs for 30 ms of its CPU clock inside a call that never returns.
+static void
+an_open_call_of_a_killed_process_ran_as_it_was_last_seen(void **state)
+{
+    world *w = world_new(8);
+    mimic m;
+    uint32_t f, proc;
+    uint64_t from, cpu, ran, now;
+
+    (void)state;
+    asy_harvest_free(w->harvest);
+    from = asy_clock_ns();
+    assert_int_equal(asy_harvest_new(&w->program, w->writer, (asy_clock_pair){from, from}, &w->harvest), ASY_OK);
+    proc = mimic_process(&w->agent, (uint64_t)getpid(), from);
+    assert_true(mimic_begin(&m, &w->agent, proc, (uint64_t)gettid(), "busy", 1000, from));
+    f = mimic_func(&m, ASY_NODE_C, "dot", "numpy", 0);
+    mimic_call(&m, f, ASY_NODE_C, 1, from);
+    usleep(1000); // the kernel adds up at a switch
+    cpu = asy_clock_thread_cpu_ns();
+    asy_word_store(&m.tree.thread->cpu_read_ns, cpu);
+    while (asy_clock_thread_cpu_ns() < cpu + 30000000) {
+    }
+    usleep(1000);
+    now = asy_clock_ns();
+    ran = asy_clock_thread_cpu_ns() - cpu;
+    assert_int_equal(asy_harvest_poll(w->harvest, (asy_clock_pair){now, now}, true), ASY_OK);
+    assert_int_equal(asy_harvest_poll(w->harvest, (asy_clock_pair){now, now}, true), ASY_OK);
+    assert_int_equal(fake_node_at(w->writer, 0, "dot")->counts.self_ns, now - from);
+    assert_true(llabs((int64_t)(now - from - ran) - (int64_t)fake_node_at(w->writer, 0, "dot")->counts.wait_ns) < 5000000);
+    // Killed when as much time again has passed: the second half counts like the first.
+    assert_int_equal(asy_harvest_process_died(w->harvest, (uint64_t)getpid(), now + (now - from), 2, 9), ASY_OK);
+    assert_int_equal(fake_node_at(w->writer, 0, "dot")->counts.self_ns, 2 * (now - from));
+    assert_true(llabs((int64_t)(2 * (now - from - ran)) - (int64_t)fake_node_at(w->writer, 0, "dot")->counts.wait_ns) <
+                10000000);
+    mimic_abandon(&m);
+    world_free(w);
+}
+
 static void
 a_checkpoint_writes_only_what_changed(void **state)
 {
@@ -555,6 +593,7 @@ main(void)
         cmocka_unit_test(a_thread_that_ended_is_whole_and_its_chunks_are_free),
         cmocka_unit_test(open_calls_end_at_the_death_of_the_process),
         cmocka_unit_test(a_long_open_call_counts_as_waiting_unless_its_cpu_time_is_known),
+        cmocka_unit_test(an_open_call_of_a_killed_process_ran_as_it_was_last_seen),
         cmocka_unit_test(a_checkpoint_writes_only_what_changed),
         cmocka_unit_test(deep_stacks_and_many_nodes_span_chunks),
         cmocka_unit_test(nodes_wait_for_their_symbol_and_get_a_question_mark_at_last),

@@ -16,6 +16,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "os/os.h"
@@ -144,6 +145,29 @@ watch_is_readable_when_the_process_has_ended_and_not_before(void **state)
 }
 
 static void
+cpu_time_of_a_thread_is_its_own(void **state)
+{
+    uint64_t before = 0, after = 0, nobody = 7;
+    struct timespec t;
+    int64_t used, told;
+
+    (void)state;
+    usleep(1000); // the kernel adds up at a switch
+    assert_true(asy_os_thread_cpu_ns((uint64_t)getpid(), (uint64_t)gettid(), &before));
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    used = -(t.tv_sec * 1000000000LL + t.tv_nsec);
+    do {
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    } while (used + t.tv_sec * 1000000000LL + t.tv_nsec < 30000000);
+    usleep(1000);
+    assert_true(asy_os_thread_cpu_ns((uint64_t)getpid(), (uint64_t)gettid(), &after));
+    told = (int64_t)(after - before);
+    assert_true(told > 25000000 && told < 60000000);
+    assert_false(asy_os_thread_cpu_ns((uint64_t)getpid(), 1u << 30, &nobody));
+    assert_int_equal(nobody, 7);
+}
+
+static void
 stopped_process_is_told_from_a_running_one(void **state)
 {
     pid_t child = fork();
@@ -246,6 +270,7 @@ main(void)
         cmocka_unit_test(start_time_is_read_behind_any_process_name),
         cmocka_unit_test(process_that_is_gone_has_no_start_time),
         cmocka_unit_test(watch_is_readable_when_the_process_has_ended_and_not_before),
+        cmocka_unit_test(cpu_time_of_a_thread_is_its_own),
         cmocka_unit_test(stopped_process_is_told_from_a_running_one),
         cmocka_unit_test(pending_signals_of_a_process_are_seen),
         cmocka_unit_test(all_descriptors_of_a_process_can_be_closed),

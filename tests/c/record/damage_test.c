@@ -79,7 +79,7 @@ check_truncations(const uint8_t *bytes, size_t len)
 {
     size_t border = ASY_FORMAT_FILE_HEAD, next_border = border;
     uint64_t expected = 0;
-    craft_view v;
+    craft_view v = {0};
 
     for (size_t cut = ASY_FORMAT_FILE_HEAD; cut < len; cut++) {
         asy_profile *p = NULL;

@@ -71,30 +71,30 @@ thread(uint32_t id)
         .overhead_ns = 321,
         .overhead_events = 12,
         .ended = id != 1,
-        .name = sample_text(names[id]),
+        .name = sample_text(names[id % 3]),
     };
 }
 
 typedef struct {
     uint16_t kind;
-    uint32_t line;
     uint16_t count;
+    uint32_t line;
     const char *strings[4];
     const char *name, *file, *module; // as a profile says it
 } function;
 
 static const function functions[] = {
-    {ASY_NODE_PHASE, 0, 1, {"start-up"}, "start-up", "", ""},
-    {ASY_NODE_PY, 31, 3, {"Job.run", "run", "/srv/job.py"}, "Job.run", "/srv/job.py", ""},
-    {ASY_NODE_PY, 5, 3, {"", "plain", "/srv/job.py"}, "plain", "/srv/job.py", ""},
-    {ASY_NODE_C, 0, 3, {"Cursor.execute", "", "sqlite3"}, "Cursor.execute", "", "sqlite3"},
-    {ASY_NODE_CLASS, 0, 3, {"dict", "", ""}, "dict", "", ""},
-    {ASY_NODE_OBJECT, 0, 1, {"partial"}, "partial", "", ""},
-    {ASY_NODE_TAG, 0, 4, {"customer", "acme", "day", "3"}, "customer=acme, day=3", "", ""},
+    {ASY_NODE_PHASE, 1, 0, {"start-up"}, "start-up", "", ""},
+    {ASY_NODE_PY, 3, 31, {"Job.run", "run", "/srv/job.py"}, "Job.run", "/srv/job.py", ""},
+    {ASY_NODE_PY, 3, 5, {"", "plain", "/srv/job.py"}, "plain", "/srv/job.py", ""},
+    {ASY_NODE_C, 3, 0, {"Cursor.execute", "", "sqlite3"}, "Cursor.execute", "", "sqlite3"},
+    {ASY_NODE_CLASS, 3, 0, {"dict", "", ""}, "dict", "", ""},
+    {ASY_NODE_OBJECT, 1, 0, {"partial"}, "partial", "", ""},
+    {ASY_NODE_TAG, 4, 0, {"customer", "acme", "day", "3"}, "customer=acme, day=3", "", ""},
     {ASY_NODE_TAG, 0, 0, {NULL}, "", "", ""},
     {ASY_NODE_PY,
-     9,
      3,
+     9,
      {"caf\xC3\xA9", "caf\xC3\xA9", "bad\xFF\xED\xA0\x80.py"},
      "caf\xC3\xA9",
      "bad\xEF\xBF\xBD\xEF\xBF\xBD.py",

@@ -1,0 +1,397 @@
+// report.c: the text report.
+#include "report/report.h"
+
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report/listing.h"
+#include "report/table.h"
+#include "report/tags.h"
+#include "report/units.h"
+#include "report/words.h"
+
+// ---- the page ----
+
+static asy_status
+refuse(char **problem, const char *format, const char *name)
+{
+    char *safe = asy_text_fit(name, 100, ASY_CUT_END);
+    int n;
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    n = safe == NULL ? -1 : asprintf(problem, format, safe);
+#pragma GCC diagnostic pop
+    free(safe);
+    if (n < 0) {
+        *problem = NULL;
+        return ASY_ENOMEM;
+    }
+    return ASY_EINVAL;
+}
+
+static bool
+has_label(const asy_profile *p, const char *key, const char *value)
+{
+    for (uint32_t f = 0; f < p->func_count; f++) {
+        for (uint32_t i = 0; i + 1 < p->funcs[f].label_count; i += 2) {
+            if (strcmp(p->funcs[f].labels[i], key) == 0 && strcmp(p->funcs[f].labels[i + 1], value) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+asy_status
+asy_page_make(const asy_profile *p, const asy_report *r, asy_view **view, asy_origin **origin, char **problem)
+{
+    asy_status st;
+
+    *view = NULL;
+    *origin = NULL;
+    *problem = NULL;
+    if (r->select.tag_key != NULL && !has_label(p, r->select.tag_key, r->select.tag_value)) {
+        char *tag = NULL;
+
+        if (asprintf(&tag, "%s=%s", r->select.tag_key, r->select.tag_value) < 0) {
+            return ASY_ENOMEM;
+        }
+        st = refuse(problem, "nothing in this recording has the tag %s", tag);
+        free(tag);
+        return st;
+    }
+    st = asy_view_make(p, &r->select, view);
+    if (st == ASY_OK) {
+        st = asy_origins_make(p, origin);
+    }
+    if (st == ASY_OK && (*view)->threads == 0 && r->select.thread != NULL) {
+        st = refuse(problem, "no thread %s in this recording", r->select.thread);
+    } else if (st == ASY_OK && (*view)->threads == 0 && r->select.pid != 0) {
+        st = refuse(problem, "no process %s in this recording", asy_units_count(r->select.pid).s);
+    }
+    if (st != ASY_OK) {
+        asy_view_free(*view);
+        free(*origin);
+        *view = NULL;
+        *origin = NULL;
+    }
+    return st;
+}
+
+bool
+asy_page_matches(const asy_page *g, uint32_t func, const char *pattern)
+{
+    const asy_profile_func *f = &g->p->funcs[func];
+    const char *texts[3] = {f->name, g->origin[func].place, NULL};
+    bool glob = strpbrk(pattern, "*?[") != NULL;
+    char place[512];
+
+    snprintf(place, sizeof place, "%.480s:%u", g->origin[func].place, f->line);
+    texts[2] = place;
+    for (int i = 0; i < 3; i++) {
+        if (glob ? fnmatch(pattern, texts[i], 0) == 0 : strstr(texts[i], pattern) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+print_title(asy_page *g)
+{
+    const asy_view_select *s = &g->r->select;
+    const char *command = g->p->script[0] != '\0' ? g->p->script : g->p->command;
+    char *path = asy_text_fit(g->r->path, 60, ASY_CUT_START);
+    char *what = asy_text_fit(command, 50, g->p->script[0] != '\0' ? ASY_CUT_START : ASY_CUT_END);
+    asy_words parts = {0};
+
+    asy_words_add(&parts, "%s", path == NULL ? "" : path);
+    if (what != NULL && what[0] != '\0') {
+        asy_words_add(&parts, "%s", what);
+    }
+    asy_words_add(&parts, "wall %s", asy_units_time(asy_words_wall_ns(g->p)).s);
+    asy_words_add(&parts, "%s %s, %s %s", asy_units_count(g->view->processes).s,
+                  g->view->processes == 1 ? "process" : "processes", asy_units_count(g->view->threads).s,
+                  g->view->threads == 1 ? "thread" : "threads");
+    if (s->tag_key != NULL) {
+        char *tag = NULL;
+
+        if (asprintf(&tag, "%s=%s", s->tag_key, s->tag_value) >= 0) {
+            char *safe = asy_text_fit(tag, 60, ASY_CUT_END);
+
+            asy_words_add(&parts, "only %s", safe == NULL ? "" : safe);
+            free(safe);
+            free(tag);
+        }
+    }
+    if (s->part == ASY_VIEW_STARTUP) {
+        asy_words_add(&parts, "start-up and shutdown only");
+    }
+    asy_words_wrap(g->o, &parts, " · ", 0, 2);
+    asy_words_clear(&parts);
+    free(path);
+    free(what);
+}
+
+static void
+print_foot(asy_page *g)
+{
+    asy_words losses = {0};
+    bool starred = !g->o->color && !g->r->by_tag;
+    const asy_view_sum *s = &g->view->startup;
+
+    if (g->r->select.part == ASY_VIEW_PROGRAM && s->self_ns > 0) {
+        asy_out_fmt(g->o, "%sleft out: start-up and shutdown, %s (--startup)\n", starred ? "* your code; " : "",
+                    asy_units_time(s->self_ns).s);
+    } else if (starred) {
+        asy_out_put(g->o, "* your code\n");
+    }
+    asy_words_losses(g->view, &losses);
+    asy_out_style(g->o, ASY_STYLE_WARN);
+    for (uint32_t i = 0; i < losses.count; i++) {
+        asy_out_put(g->o, losses.text[i]);
+        asy_out_put(g->o, "\n");
+    }
+    asy_out_style(g->o, ASY_STYLE_PLAIN);
+    asy_words_clear(&losses);
+}
+
+// ---- flat ----
+
+static uint32_t
+keep_matching(const asy_page *g, asy_row *rows, uint32_t count)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (g->r->only == NULL || (rows[i].func != ASY_VIEW_NONE && asy_page_matches(g, rows[i].func, g->r->only))) {
+            rows[n++] = rows[i];
+        }
+    }
+    return n;
+}
+
+static void
+print_rows(asy_page *g, asy_row *rows, uint32_t count, const char *head, int indent)
+{
+    uint32_t shown = g->r->limit == 0 || g->r->limit > count ? count : g->r->limit;
+    uint64_t rest = 0;
+
+    asy_rows_sort(g->p, rows, count, g->r->order);
+    asy_listing_print(g->o, g->p, g->origin, rows, shown, head, indent);
+    for (uint32_t i = shown; i < count; i++) {
+        rest += rows[i].self_ns;
+    }
+    if (shown < count) {
+        asy_out_spaces(g->o, indent);
+        asy_out_fmt(g->o, "… %s more with %s of self time (--limit 0 shows all)\n", asy_units_count(count - shown).s,
+                    asy_units_time(rest).s);
+    }
+}
+
+static asy_status
+print_flat(asy_page *g)
+{
+    asy_row *rows;
+    uint32_t count;
+    asy_status st = asy_rows_flat(g->view, &rows, &count);
+
+    if (st == ASY_OK) {
+        count = keep_matching(g, rows, count);
+        if (count == 0 && g->r->only != NULL) {
+            st = refuse(g->problem, "no function matches %s", g->r->only);
+        } else if (count == 0) {
+            asy_out_put(g->o, "no calls were measured here\n");
+        } else {
+            print_rows(g, rows, count, "function", 0);
+        }
+    }
+    free(rows);
+    return st;
+}
+
+// ---- callers and callees ----
+
+// 4 = the name itself, 3 = its last part, 2 = file:line, 1 = a pattern or part of it, 0 = no match.
+static int
+match_rank(const asy_page *g, uint32_t func, const char *name)
+{
+    const char *own = g->p->funcs[func].name;
+    const char *dot = strrchr(own, '.');
+    char place[512];
+
+    snprintf(place, sizeof place, "%.480s:%u", g->origin[func].place, g->p->funcs[func].line);
+    if (strcmp(own, name) == 0) {
+        return 4;
+    }
+    if (dot != NULL && strcmp(dot + 1, name) == 0) {
+        return 3;
+    }
+    if (strcmp(place, name) == 0) {
+        return 2;
+    }
+    return asy_page_matches(g, func, name);
+}
+
+static asy_status
+print_edges(asy_page *g, const asy_row *row, bool callers)
+{
+    asy_row *rows;
+    uint32_t count;
+    asy_status st = callers ? asy_rows_callers(g->view, row->func, &rows, &count)
+                            : asy_rows_callees(g->view, row->func, &rows, &count);
+
+    if (st != ASY_OK) {
+        return st;
+    }
+    asy_listing_print(g->o, g->p, g->origin, row, 1, "", 0);
+    if (count == 0) {
+        asy_out_put(g->o, callers ? "  nothing called it\n\n" : "  it called nothing\n\n");
+    } else {
+        print_rows(g, rows, count, callers ? "called by" : "it calls", 2);
+        asy_out_put(g->o, "\n");
+    }
+    free(rows);
+    return ASY_OK;
+}
+
+static asy_status
+print_around(asy_page *g, const char *name, bool callers)
+{
+    asy_row *rows;
+    uint32_t count, printed = 0;
+    int best = 0;
+    asy_status st = asy_rows_flat(g->view, &rows, &count);
+
+    for (uint32_t i = 0; st == ASY_OK && i < count; i++) {
+        int rank = match_rank(g, rows[i].func, name);
+
+        best = rank > best ? rank : best;
+    }
+    if (st == ASY_OK && best == 0) {
+        st =
+            refuse(g->problem,
+                   "no function %s in this recording (in this part of it); see assay report --by name --limit 0", name);
+    }
+    if (st == ASY_OK) {
+        asy_rows_sort(g->p, rows, count, ASY_ROWS_TOTAL);
+    }
+    for (uint32_t i = 0; st == ASY_OK && i < count && printed < 10; i++) {
+        if (match_rank(g, rows[i].func, name) == best) {
+            st = print_edges(g, &rows[i], callers);
+            printed++;
+        }
+    }
+    free(rows);
+    return st;
+}
+
+// ---- labels ----
+
+static void
+add_tag_row(asy_table *t, const asy_tag_row *r, uint64_t largest)
+{
+    asy_table_row(t, r->value == NULL ? ASY_STYLE_DIM : ASY_STYLE_PLAIN);
+    asy_table_cell(t, asy_units_column(r->self_ns, largest).s);
+    asy_table_cell(t, asy_units_column(r->total_ns, largest).s);
+    asy_table_cell(t, asy_units_column(r->self_ns - r->wait_ns, largest).s);
+    asy_table_cell(t, r->value == NULL ? "" : asy_units_count(r->calls).s);
+    asy_table_cell(t, r->value == NULL ? "(without)" : r->value);
+}
+
+static asy_status
+print_tag_table(asy_page *g, const char *key)
+{
+    const asy_column columns[] = {{ASY_COLUMN_NUMBER, "self"},
+                                  {ASY_COLUMN_NUMBER, "total"},
+                                  {ASY_COLUMN_NUMBER, "cpu"},
+                                  {ASY_COLUMN_NUMBER, "calls"},
+                                  {ASY_COLUMN_NAME, key}};
+    asy_tags tags;
+    asy_tag_row *rows = NULL;
+    asy_table t;
+    uint64_t largest = 0;
+    asy_status st = asy_tags_make(g->view, key, &tags);
+
+    if (st != ASY_OK) {
+        return st;
+    }
+    st = asy_tags_rows(g->view, &tags, &rows);
+    asy_table_open(&t, columns, 5);
+    for (uint32_t i = 0; st == ASY_OK && i <= tags.value_count; i++) {
+        largest = rows[i].total_ns > largest ? rows[i].total_ns : largest;
+    }
+    for (uint32_t i = 0; st == ASY_OK && i <= tags.value_count; i++) {
+        if (rows[i].value == NULL || g->r->limit == 0 || i < g->r->limit) {
+            add_tag_row(&t, &rows[i], largest);
+        }
+    }
+    if (st == ASY_OK) {
+        asy_table_print(&t, g->o, 0);
+        if (g->r->limit != 0 && tags.value_count > g->r->limit) {
+            asy_out_fmt(g->o, "… %u more values (--limit 0 shows all)\n", tags.value_count - g->r->limit);
+        }
+    }
+    asy_table_close(&t);
+    asy_tags_clear(&tags);
+    free(rows);
+    return st;
+}
+
+static asy_status
+print_tags(asy_page *g)
+{
+    const char **keys;
+    uint32_t count;
+    asy_status st = asy_tags_keys(g->view, &keys, &count);
+
+    if (st == ASY_OK && count == 0) {
+        asy_out_put(g->o, "no tags: the program sets them with assay.tag(name=value)\n");
+    }
+    for (uint32_t i = 0; st == ASY_OK && i < count; i++) {
+        if (i > 0) {
+            asy_out_put(g->o, "\n");
+        }
+        st = print_tag_table(g, keys[i]);
+    }
+    free(keys);
+    return st;
+}
+
+asy_status
+asy_report_text(const asy_profile *p, const asy_report *r, asy_out *o, char **problem)
+{
+    asy_view *view;
+    asy_origin *origin;
+    asy_page g = {.p = p, .r = r, .o = o, .problem = problem};
+    asy_status st = asy_page_make(p, r, &view, &origin, problem);
+
+    if (st != ASY_OK) {
+        return st;
+    }
+    g.view = view;
+    g.origin = origin;
+    print_title(&g);
+    if (r->callers != NULL) {
+        st = print_around(&g, r->callers, true);
+    }
+    if (st == ASY_OK && r->callees != NULL) {
+        st = print_around(&g, r->callees, false);
+    }
+    if (st == ASY_OK && r->tree) {
+        st = asy_page_tree(&g);
+    } else if (st == ASY_OK && r->by_tag) {
+        st = print_tags(&g);
+    } else if (st == ASY_OK && r->callers == NULL && r->callees == NULL) {
+        st = print_flat(&g);
+    }
+    if (st == ASY_OK) {
+        print_foot(&g);
+    }
+    asy_view_free(view);
+    free(origin);
+    return st;
+}

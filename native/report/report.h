@@ -1,0 +1,50 @@
+// report.h: `assay report`: a recording as a page of text, or as JSON.
+#ifndef ASY_REPORT_REPORT_H
+#define ASY_REPORT_REPORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/status.h"
+#include "report/origin.h"
+#include "report/out.h"
+#include "report/rows.h"
+#include "report/view.h"
+
+typedef struct {
+    const char *path; // of the recording, to show
+    asy_view_select select;
+    asy_rows_order order;
+    bool by_tag, tree;
+    const char *callers, *callees; // functions asked for; NULL = not
+    const char *only;              // pattern of functions to list; NULL = all
+    uint32_t limit;                // rows; 0 = all
+} asy_report;
+
+// Errors: ASY_ENOMEM, ASY_EINVAL with *problem (a sentence, the caller frees): a filter or function that the recording does not have;
+// failures to write stick in `o`.
+asy_status asy_report_text(const asy_profile *p, const asy_report *r, asy_out *o, char **problem);
+// docs/json.md says what is in it. Only `select` and `only` count.
+asy_status asy_report_json(const asy_profile *p, const asy_report *r, asy_out *o, char **problem);
+
+// ---- parts ----
+
+typedef struct {
+    const asy_profile *p;
+    const asy_report *r;
+    const asy_origin *origin;
+    const asy_view *view;
+    asy_out *o;
+    char **problem;
+} asy_page;
+
+// Make the view and the origins of a page and check its filters. Both are the caller's to free.
+asy_status asy_page_make(const asy_profile *p, const asy_report *r, asy_view **view, asy_origin **origin,
+                         char **problem);
+
+// Does the pattern (a shell pattern if it has any of *?[, else a part of the text) match name, place or place:line?
+bool asy_page_matches(const asy_page *g, uint32_t func, const char *pattern);
+
+asy_status asy_page_tree(asy_page *g);
+
+#endif

@@ -1,0 +1,120 @@
+// memory_test.c: every page again and again, with the Nth allocation failing: an error or a shorter page each
+// time, and nothing broken (or leaked, under a sanitizer).
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "build.h"
+#include "report/report.h"
+#include "report/summary.h"
+
+static long countdown = -1; // < 0: never
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t n);
+char *__real_strdup(const char *s);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t n);
+char *__wrap_strdup(const char *s);
+
+static bool
+refused(void)
+{
+    return countdown >= 0 && countdown-- == 0;
+}
+
+void *
+__wrap_malloc(size_t n)
+{
+    return refused() ? NULL : __real_malloc(n);
+}
+
+void *
+__wrap_calloc(size_t n, size_t size)
+{
+    return refused() ? NULL : __real_calloc(n, size);
+}
+
+void *
+__wrap_realloc(void *p, size_t n)
+{
+    return refused() ? NULL : __real_realloc(p, n);
+}
+
+char *
+__wrap_strdup(const char *s)
+{
+    return refused() ? NULL : __real_strdup(s);
+}
+
+typedef enum { PAGE_SUMMARY, PAGE_FLAT, PAGE_TREE, PAGE_TAGS, PAGE_CALLERS, PAGE_JSON, PAGES } page;
+
+static asy_status
+print_page(const asy_profile *p, page which, int fd)
+{
+    asy_report r = {.path = "x.assay",
+                    .tree = which == PAGE_TREE,
+                    .by_tag = which == PAGE_TAGS,
+                    .callers = which == PAGE_CALLERS ? "build_lookup" : NULL};
+    char *problem = NULL;
+    asy_status st, closed;
+    asy_out o;
+
+    if (which == PAGE_SUMMARY) {
+        return asy_summary_print(p, "x.assay", fd, 100, false);
+    }
+    asy_out_open(&o, fd, 100, false);
+    st = which == PAGE_JSON ? asy_report_json(p, &r, &o, &problem) : asy_report_text(p, &r, &o, &problem);
+    closed = asy_out_close(&o);
+    free(problem);
+    return st != ASY_OK ? st : closed;
+}
+
+static void
+test_any_allocation_may_fail(void **state)
+{
+    int fd = open("/dev/null", O_WRONLY);
+    asy_profile *p;
+    build b;
+
+    (void)state;
+    build_nightly(&b);
+    p = build_load(&b);
+    for (int which = 0; which < PAGES; which++) {
+        asy_status st = ASY_ENOMEM;
+        long n;
+
+        for (n = 0; st != ASY_OK && n < 100000; n++) {
+            countdown = n;
+            st = print_page(p, (page)which, fd);
+            if (countdown >= 0) {
+                assert_int_equal(st, ASY_OK); // ran to its end without reaching the failure
+            } else if (st != ASY_OK) {
+                assert_int_equal(st, ASY_ENOMEM);
+            }
+            st = countdown >= 0 ? ASY_OK : ASY_ENOMEM; // some failures only shorten a text
+            countdown = -1;
+        }
+        assert_true(n > 20);
+        assert_true(n < 100000);
+    }
+    asy_profile_free(p);
+    build_free(&b);
+    close(fd);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_any_allocation_may_fail)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,478 @@
+// text_test.c: what people read, word for word, and what must hold for any names.
+// Golden pages are in golden/; ASY_GOLDEN_WRITE=1 writes them anew, to be looked at before they are kept.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "build.h"
+#include "report/report.h"
+#include "report/summary.h"
+#include "report/units.h"
+#include "report/words.h"
+
+static char *
+read_all(int fd)
+{
+    off_t size = lseek(fd, 0, SEEK_END);
+    char *text = malloc((size_t)size + 1);
+
+    assert_non_null(text);
+    assert_int_equal(pread(fd, text, (size_t)size, 0), size);
+    text[size] = '\0';
+    close(fd);
+    return text;
+}
+
+// Caller frees.
+static char *
+summary_of(const asy_profile *p, int width, bool color)
+{
+    int fd = memfd_create("summary", 0);
+
+    assert_true(fd >= 0);
+    assert_int_equal(asy_summary_print(p, "nightly_report.assay", fd, width, color), ASY_OK);
+    return read_all(fd);
+}
+
+static char *
+report_of(const asy_profile *p, asy_report r, int width)
+{
+    int fd = memfd_create("report", 0);
+    char *problem = NULL;
+    asy_out o;
+
+    assert_true(fd >= 0);
+    r.path = "nightly_report.assay";
+    asy_out_open(&o, fd, width, false);
+    assert_int_equal(asy_report_text(p, &r, &o, &problem), ASY_OK);
+    assert_null(problem);
+    assert_int_equal(asy_out_close(&o), ASY_OK);
+    return read_all(fd);
+}
+
+static void
+check_golden(const char *name, const char *text)
+{
+    char path[512];
+    char *wanted;
+    FILE *f;
+
+    snprintf(path, sizeof path, "%s/%s.txt", GOLDEN, name);
+    if (getenv("ASY_GOLDEN_WRITE") != NULL) {
+        f = fopen(path, "w");
+        assert_non_null(f);
+        fputs(text, f);
+        fclose(f);
+    }
+    f = fopen(path, "r");
+    assert_non_null(f);
+    wanted = read_all(dup(fileno(f)));
+    fclose(f);
+    assert_string_equal(text, wanted);
+    free(wanted);
+}
+
+static int
+widest_line(const char *text)
+{
+    char *copy = strdup(text);
+    int widest = 0;
+
+    for (char *line = strtok(copy, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+        int w = asy_text_width(line);
+
+        widest = w > widest ? w : widest;
+    }
+    free(copy);
+    return widest;
+}
+
+static int
+count_lines(const char *text)
+{
+    int n = 0;
+
+    for (; *text != '\0'; text++) {
+        n += *text == '\n';
+    }
+    return n;
+}
+
+static void
+test_pages_are_as_in_golden_at_80_and_200_columns(void **state)
+{
+    static const struct {
+        const char *name;
+        asy_report r;
+    } pages[] = {
+        {"flat", {.limit = 8}},
+        {"by-total", {.order = ASY_ROWS_TOTAL, .limit = 5}},
+        {"tags", {.by_tag = true}},
+        {"tree", {.tree = true, .limit = 200}},
+        {"callers", {.callers = "build_lookup"}},
+        {"callees", {.callees = "write_report"}},
+        {"acme", {.select = {.tag_key = "customer", .tag_value = "acme"}}},
+        {"startup", {.select = {.part = ASY_VIEW_STARTUP}}},
+    };
+    static const int widths[] = {80, 200};
+    char name[64];
+    asy_profile *p;
+    build b;
+
+    (void)state;
+    build_nightly(&b);
+    p = build_load(&b);
+    for (size_t w = 0; w < 2; w++) {
+        char *text = summary_of(p, widths[w], false);
+
+        snprintf(name, sizeof name, "summary-%d", widths[w]);
+        check_golden(name, text);
+        assert_true(widest_line(text) <= widths[w]);
+        free(text);
+        for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
+            text = report_of(p, pages[i].r, widths[w]);
+            snprintf(name, sizeof name, "%s-%d", pages[i].name, widths[w]);
+            check_golden(name, text);
+            assert_true(widest_line(text) <= widths[w]);
+            free(text);
+        }
+    }
+    asy_profile_free(p);
+    build_free(&b);
+}
+
+static void
+test_names_cannot_command_the_terminal(void **state)
+{
+    static const char evil[] = "f\033]0;owned\007\n\xe2\x80\xae"
+                               "x\xc2\x9b"
+                               "31m";
+    asy_profile *p;
+    build b;
+    char *text;
+    uint32_t f, tag, n;
+
+    (void)state;
+    build_begin(&b, evil, "/p\033[2J", evil);
+    f = build_python(&b, evil, "/p\033[2J/\r.py", 1);
+    tag = build_tag(&b, "k\033[1m", evil);
+    build_thread(&b, evil);
+    n = build_node(&b, 0, 0, f, 1, 10 * MS, 0);
+    b.process.program_node = n;
+    build_node(&b, 0, build_node(&b, 0, n, tag, 1, 0, 0), f, 1, 80 * MS, 0);
+    build_note(&b, evil);
+    build_end(&b, 100 * MS);
+    p = build_load(&b);
+    for (int page = 0; page < 5; page++) {
+        asy_report r = {.tree = page == 1, .by_tag = page == 2, .callers = page == 3 ? evil : NULL};
+
+        text = page == 4 ? summary_of(p, 100, false) : report_of(p, r, 100);
+        for (const char *c = text; *c != '\0'; c++) {
+            assert_true((unsigned char)*c >= 0x20 || *c == '\n');
+        }
+        assert_null(strstr(text, "\xe2\x80\xae"));
+        assert_null(strstr(text, "\xc2\x9b"));
+        free(text);
+    }
+    asy_profile_free(p);
+    build_free(&b);
+}
+
+static void
+test_wide_and_combining_names_keep_columns_aligned(void **state)
+{
+    static const char *const names[] = {"plain", "漢字の関数", "cafe\xcc\x81", "naïve"};
+    asy_profile *p;
+    build b;
+    char *text, *save = NULL;
+    int places = 0;
+
+    (void)state;
+    build_begin(&b, "", "/p", "");
+    build_thread(&b, "MainThread");
+    for (int i = 0; i < 4; i++) {
+        build_node(&b, 0, 0, build_python(&b, names[i], "/p/x.py", 7), 1, 10 * MS, 0);
+    }
+    build_end(&b, 100 * MS);
+    p = build_load(&b);
+    text = report_of(p, (asy_report){0}, 120);
+    for (char *line = strtok_r(text, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
+        char *at = strstr(line, "x.py:7");
+
+        if (at != NULL) {
+            static int column;
+
+            *at = '\0';
+            assert_true(places == 0 || asy_text_width(line) == column);
+            column = asy_text_width(line);
+            places++;
+        }
+    }
+    assert_int_equal(places, 4);
+    free(text);
+    asy_profile_free(p);
+    build_free(&b);
+}
+
+// ---- the answer ----
+
+// The summary's first lines, joined, without line breaks. Caller frees.
+static char *
+answer_of(const asy_profile *p)
+{
+    char *text = summary_of(p, 200, false);
+    char *end = strstr(text, "  wall");
+
+    assert_non_null(end);
+    *end = '\0';
+    return text;
+}
+
+static void
+test_waiting_program_is_answered_by_what_it_waits_for(void **state)
+{
+    asy_profile *p;
+    build b;
+    char *text;
+    uint32_t process, n;
+
+    (void)state;
+    build_begin(&b, "first_profile.py", "/srv", "first_profile.py");
+    process = build_python(&b, "process_data", "/srv/first_profile.py", 16);
+    build_thread(&b, "MainThread");
+    b.process.program_node =
+        build_node(&b, 0, 0, build_python(&b, "<module>", "/srv/first_profile.py", 1), 1, 1 * MS, 0);
+    n = build_node(&b, 0, b.process.program_node, build_python(&b, "main", "/srv/first_profile.py", 22), 1, 1 * MS, 0);
+    build_node(&b, 0, n, build_python(&b, "generate_data", "/srv/first_profile.py", 12), 1, 90 * MS, 0);
+    n = build_node(&b, 0, n, process, 1, 1 * MS, 0);
+    build_node(&b, 0, n, build_c(&b, "sorted", "builtins"), 1, 18 * MS, 0);
+    build_node(&b, 0, n, build_c(&b, "sleep", "time"), 1, 800 * MS, 799 * MS);
+    build_end(&b, 920 * MS);
+    p = build_load(&b);
+    text = answer_of(p);
+    assert_string_equal(
+        text, "assay: 87 % of 920 ms is process_data (first_profile.py:16), waiting (sleep); 1 call, from main\n"
+              "  of it 800 ms time.sleep (waiting), 18.0 ms sorted\n");
+    free(text);
+    asy_profile_free(p);
+    build_free(&b);
+}
+
+// Workers that wait for work and a main thread that joins them: what the one busy worker does is the answer.
+static void
+test_idle_threads_are_not_the_answer(void **state)
+{
+    asy_profile *p;
+    build b;
+    char *text;
+    uint32_t get, acquire, work, n;
+
+    (void)state;
+    build_begin(&b, "x.py", "/srv", "x.py");
+    get = build_python(&b, "Queue.get", "/usr/lib/python3.13/queue.py", 154);
+    acquire = build_c(&b, "lock.acquire", "_thread");
+    work = build_python(&b, "crunch", "/srv/x.py", 5);
+    build_thread(&b, "MainThread");
+    b.process.program_node = build_node(&b, 0, 0, build_python(&b, "<module>", "/srv/x.py", 1), 1, 1 * MS, 0);
+    n = build_python(&b, "Thread.join", "/usr/lib/python3.13/threading.py", 1087);
+    n = build_node(&b, 0, b.process.program_node, n, 1, 0, 0);
+    build_node(&b, 0, n, acquire, 1, 5000 * MS, 5000 * MS);
+    for (uint32_t t = 1; t < 9; t++) {
+        build_thread(&b, "worker");
+        n = build_node(&b, t, 0, build_python(&b, "loop", "/srv/x.py", 3), 1, 0, 0);
+        build_node(&b, t, build_node(&b, t, n, get, 9, 0, 0), acquire, 9, 5000 * MS, 5000 * MS);
+        if (t == 4) {
+            build_node(&b, t, n, work, 2, 4000 * MS, 0);
+        }
+    }
+    build_end(&b, 5000 * MS);
+    p = build_load(&b);
+    text = answer_of(p);
+    assert_non_null(strstr(text, "assay: 80 % of 5.00 s is crunch (x.py:5), running; 2 calls, all from loop"));
+    free(text);
+    asy_profile_free(p);
+    build_free(&b);
+}
+
+static void
+test_idleness_is_the_answer_where_there_is_nothing_else(void **state)
+{
+    asy_profile *p;
+    build b;
+    char *text;
+
+    (void)state;
+    build_begin(&b, "x.py", "/srv", "x.py");
+    build_thread(&b, "MainThread");
+    b.process.program_node = build_node(&b, 0, 0, build_python(&b, "serve", "/srv/x.py", 1), 1, 1 * MS, 0);
+    build_node(&b, 0, b.process.program_node, build_c(&b, "epoll.poll", "select"), 4, 5000 * MS, 5000 * MS);
+    build_end(&b, 5001 * MS);
+    p = build_load(&b);
+    text = answer_of(p);
+    assert_non_null(strstr(text, "serve (x.py:1), waiting for other threads or for work (poll)"));
+    free(text);
+    asy_profile_free(p);
+    build_free(&b);
+}
+
+// On 3.11 a comprehension is a function; to a reader it is its function's own time, on every version alike.
+static void
+test_comprehension_is_part_of_its_function(void **state)
+{
+    asy_profile *p;
+    build b;
+    char *text;
+    uint32_t n;
+
+    (void)state;
+    build_begin(&b, "x.py", "/srv", "x.py");
+    build_thread(&b, "MainThread");
+    b.process.program_node = build_node(&b, 0, 0, build_python(&b, "<module>", "/srv/x.py", 1), 1, 1 * MS, 0);
+    n = build_node(&b, 0, b.process.program_node, build_python(&b, "lookup", "/srv/x.py", 4), 50, 1 * MS, 0);
+    build_node(&b, 0, n, build_python(&b, "lookup.<locals>.<dictcomp>", "/srv/x.py", 5), 50, 900 * MS, 0);
+    build_end(&b, 910 * MS);
+    p = build_load(&b);
+    text = answer_of(p);
+    assert_string_equal(text, "assay: 99 % of 910 ms is lookup (x.py:4), running; 50 calls, all from top level\n");
+    free(text);
+    asy_profile_free(p);
+    build_free(&b);
+}
+
+static void
+test_losses_and_killed_processes_are_said(void **state)
+{
+    asy_profile *p;
+    build b;
+    char *text;
+    uint32_t f;
+
+    (void)state;
+    build_begin(&b, "x.py", "/srv", "x.py");
+    f = build_python(&b, "f", "/srv/x.py", 1);
+    build_thread(&b, "MainThread");
+    b.process.program_node = build_node(&b, 0, 0, f, 1, 1 * MS, 0);
+    build_open(&b, 0, b.process.program_node, 3, 900 * MS, 3);
+    b.process.exited = 2;
+    b.process.status = 9;
+    for (int i = 0; i < ASY_LOSS_TAGS + 1; i++) {
+        b.process.losses[i] = 1000u + (unsigned)i;
+    }
+    build_end(&b, 910 * MS);
+    p = build_load(&b);
+    text = summary_of(p, 80, false);
+    assert_non_null(strstr(text, "3 calls begun were never seen to end: the process was killed by SIGKILL"));
+    assert_non_null(strstr(text, "not exact: 3 calls counted, some lost"));
+    assert_non_null(strstr(text, "1,001 events were not counted"));
+    assert_true(count_lines(text) <= 25);
+    free(text);
+    text = report_of(p, (asy_report){0}, 120);
+    assert_non_null(strstr(text, "1,008 forked processes were not measured"));
+    assert_non_null(strstr(text, "1,013 changes of tags could not be placed"));
+    free(text);
+    asy_profile_free(p);
+    build_free(&b);
+}
+
+static void
+test_program_that_did_not_begin_is_said(void **state)
+{
+    asy_profile *p;
+    build b;
+    char *text;
+
+    (void)state;
+    build_begin(&b, "x.py", "/srv", "x.py");
+    build_thread(&b, "MainThread");
+    build_node(&b, 0, 0, build_python(&b, "f", "<frozen site>", 1), 1, 12 * MS, 0);
+    build_end(&b, 20 * MS);
+    p = build_load(&b);
+    text = summary_of(p, 80, false);
+    assert_non_null(
+        strstr(text, "assay: the program did not begin: only the interpreter's start-up was measured (12.0 ms)"));
+    free(text);
+    asy_profile_free(p);
+    build_free(&b);
+}
+
+static void
+test_cut_recording_is_reported_as_far_as_it_goes(void **state)
+{
+    asy_profile *p;
+    build b;
+    const char *problem, *bytes;
+    char *text;
+    size_t len;
+
+    (void)state;
+    build_nightly(&b);
+    bytes = asy_writer_bytes(b.writer, &len);
+    assert_int_equal(asy_profile_load_bytes(bytes, len - 3, &p, &problem), ASY_OK);
+    text = summary_of(p, 100, false);
+    assert_non_null(strstr(text, "the recording"));
+    assert_non_null(strstr(text, "not exact"));
+    free(text);
+    asy_profile_free(p);
+    build_free(&b);
+}
+
+static void
+test_units_have_three_digits_and_never_jump(void **state)
+{
+    static const struct {
+        uint64_t ns;
+        const char *text;
+    } times[] = {{0, "0 s"},
+                 {740, "740 ns"},
+                 {999, "999 ns"},
+                 {1000, "1.00 µs"},
+                 {32200, "32.2 µs"},
+                 {999499, "999 µs"},
+                 {999500, "1.00 ms"},
+                 {1110000, "1.11 ms"},
+                 {9995000, "10.0 ms"},
+                 {99950000, "100 ms"},
+                 {5320000000, "5.32 s"},
+                 {59960000000, "60.0 s"},
+                 {123456000000, "123 s"},
+                 {1234000000000, "1,234 s"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        assert_string_equal(asy_units_time(times[i].ns).s, times[i].text);
+    }
+    assert_string_equal(asy_units_count(1204331).s, "1,204,331");
+    assert_string_equal(asy_units_count(12).s, "12");
+    assert_string_equal(asy_units_percent(1, 1000).s, "<1 %");
+    assert_string_equal(asy_units_percent(996, 1000).s, "99 %");
+    assert_string_equal(asy_units_percent(0, 0).s, "0 %");
+    assert_string_equal(asy_units_column(20000000, 5000000000).s, "0.02 s");
+    assert_string_equal(asy_units_column(2000000, 5000000000).s, "2.00 ms");
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_pages_are_as_in_golden_at_80_and_200_columns),
+        cmocka_unit_test(test_names_cannot_command_the_terminal),
+        cmocka_unit_test(test_wide_and_combining_names_keep_columns_aligned),
+        cmocka_unit_test(test_waiting_program_is_answered_by_what_it_waits_for),
+        cmocka_unit_test(test_idle_threads_are_not_the_answer),
+        cmocka_unit_test(test_idleness_is_the_answer_where_there_is_nothing_else),
+        cmocka_unit_test(test_comprehension_is_part_of_its_function),
+        cmocka_unit_test(test_losses_and_killed_processes_are_said),
+        cmocka_unit_test(test_program_that_did_not_begin_is_said),
+        cmocka_unit_test(test_cut_recording_is_reported_as_far_as_it_goes),
+        cmocka_unit_test(test_units_have_three_digits_and_never_jump),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
