@@ -75,9 +75,7 @@ def scenario_rows(bench: Bench, scenario: str, rounds: int) -> list[dict]:
         ns, waited = recorded(bench, scenario)
         ours.append(shares(ns))
         waits.append(100 * waited / sum(ns.values()))
-        true_waits.append(
-            100 * sum(v for k, v in truth.items() if k.startswith("waiting")) / sum(truth.values())
-        )
+        true_waits.append(100 * sum(v for k, v in truth.items() if k.startswith("waiting")) / sum(truth.values()))
         theirs.append(shares(profiled(bench, scenario)))
     rows = [
         {

@@ -82,10 +82,7 @@ def events(bench: Bench, rounds: int, slices: int) -> list[dict]:
                 "yappi_ns": cost.get("yappi" + only),
             }
         )
-        log(
-            f"{bench.python.version} {row}: "
-            f"{found[-1]['assay_ns']:.1f} against {found[-1]['cprofile_ns']:.1f} ns"
-        )
+        log(f"{bench.python.version} {row}: {found[-1]['assay_ns']:.1f} against {found[-1]['cprofile_ns']:.1f} ns")
     return found
 
 
@@ -108,9 +105,7 @@ def benchmarks_of(bench: Bench) -> Path:
 def program_ns(bench: Bench, side: str, script: Path, args: list[str], loops: int) -> float:
     out = bench.scratch / "worker.json"
     out.unlink(missing_ok=True)
-    bench.run(
-        bench.command(side, script, *args, "--worker", "-l", str(loops), "-n1", "-w0", "-o", out), timeout=600
-    )
+    bench.run(bench.command(side, script, *args, "--worker", "-l", str(loops), "-n1", "-w0", "-o", out), timeout=600)
     runs = json.loads(out.read_text())["benchmarks"][0]["runs"]
     return runs[0]["values"][0] * loops * 1e9
 
@@ -152,9 +147,7 @@ def elapsed_ms(bench: Bench, command: list[str]) -> float:
 
 def start(bench: Bench, rounds: int) -> dict:
     """Start-up of a program that does nothing, recording written; and of `import assay`."""
-    took = take_turns(
-        ["plain", "assay"], rounds * 4, lambda side: elapsed_ms(bench, bench.command(side, "-c", "pass"))
-    )
+    took = take_turns(["plain", "assay"], rounds * 4, lambda side: elapsed_ms(bench, bench.command(side, "-c", "pass")))
     code = "from time import perf_counter_ns as t; a = t(); import assay; print(t() - a)"
     imports = [float(bench.run([str(bench.python.path), "-c", code]).stdout) / 1e6 for _ in range(rounds * 4)]
     return {

@@ -28,7 +28,5 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
         cells = [line[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True))]
         out.append("| " + " | ".join(cells) + " |")
         if number == 0:
-            out.append(
-                "|" + "|".join(["-" * (widths[0] + 2), *("-" * (w + 1) + ":" for w in widths[1:])]) + "|"
-            )
+            out.append("|" + "|".join(["-" * (widths[0] + 2), *("-" * (w + 1) + ":" for w in widths[1:])]) + "|")
     return "\n".join(out)

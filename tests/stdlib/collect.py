@@ -29,9 +29,7 @@ class Outcomes(unittest.TestResult):
             out.write(line.replace("\n", " ") + "\n")
 
     def note(self, test, outcome):
-        if (
-            self.outcome is None
-        ):  # not between startTest and stopTest: a class or module that could not be set up
+        if self.outcome is None:  # not between startTest and stopTest: a class or module that could not be set up
             self.write(f"{outcome}\t{test.id()}")
         elif self.outcome == "passed":
             self.outcome = outcome

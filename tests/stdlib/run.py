@@ -214,10 +214,7 @@ def main() -> int:
     enough = len(run) >= (1 if options.only else len(names) - 2 if options.cross_section else LEAST_MODULES)
     tests = sum(module.tests for module in run)
     listed = sum(len(module.differing) for module in modules) - unlisted
-    print(
-        f"{target.version}: {tests} tests of {len(run)} modules; "
-        f"differ: {listed} listed, {unlisted} not listed"
-    )
+    print(f"{target.version}: {tests} tests of {len(run)} modules; differ: {listed} listed, {unlisted} not listed")
     if not enough:
         print(f"{target.version}: too few modules could be run")
     if options.json:

@@ -1,0 +1,308 @@
+"""What cannot be done is said in one sentence, and what could be kept is kept."""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from recordings import read
+
+SCRIPT = """
+import sys
+def leaf():
+    pass
+for _ in range(100):
+    leaf()
+print("ran", flush=True)
+sys.exit(3)
+"""
+
+
+@pytest.fixture
+def script(tmp_path) -> Path:
+    path = tmp_path / "script.py"
+    path.write_text(SCRIPT)
+    return path
+
+
+def one_sentence(text: str) -> bool:
+    """Whether stderr holds one line of ours and nothing else."""
+    lines = text.splitlines()
+    return len(lines) == 1 and lines[0].startswith("assay: ") and len(lines[0]) > 15
+
+
+def ours(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.startswith("assay: ")]
+
+
+def test_missing_script_is_the_interpreter_s_own_error(assay, python, tmp_path):
+    done = assay("run", "-o", tmp_path / "out.assay", "--python", python, tmp_path / "missing.py", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "missing.py" in done.stderr
+
+
+def test_no_program_to_run_is_refused(assay):
+    done = assay("run")
+    assert done.returncode == 2
+    assert ours(done.stderr)
+
+
+@pytest.mark.parametrize("out", ["missing-directory/out.assay", "/proc/out.assay", "."])
+def test_unwritable_place_is_refused_before_the_program_starts(assay, python, tmp_path, script, out):
+    done = assay("run", "-o", out, "--python", python, script, cwd=tmp_path)
+    assert done.returncode == 2
+    assert one_sentence(done.stderr), done.stderr
+    assert "ran" not in done.stdout
+
+
+def limit_file_size(size: int) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+@pytest.mark.parametrize("size", [0, 512, 1 << 20, 1 << 26])
+def test_file_size_limit_at_the_start_is_borne_or_refused_before_the_program_starts(
+    assay, python, tmp_path, script, size
+):
+    process = assay.start(
+        *("run", "-o", tmp_path / "out.assay", "--python", python, script),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: limit_file_size(size),
+    )
+    out, err = process.communicate(timeout=60)
+    if process.returncode == 2:
+        assert out == "" and one_sentence(err), err
+    else:
+        assert (process.returncode, out) == (3, "ran\n"), err
+        assert size > 512 or len(ours(err)) >= 1, err
+
+
+MANY_FUNCTIONS = """
+import random, string, sys
+print("ready", flush=True)
+sys.stdin.readline()
+for n in range(4000):
+    name = "".join(random.Random(n).choices(string.ascii_letters, k=80))
+    scope = {}
+    exec(f"def {name}(): pass", scope)
+    scope[name]()
+print("ran", flush=True)
+sys.exit(3)
+"""
+
+
+@pytest.mark.parametrize("size", [0, 1000, 20_000])
+def test_file_that_stops_growing_midway_leaves_the_program_s_own_status(assay, python, tmp_path, size):
+    """A limit on the size of files is what a full disk looks like, without a disk."""
+    script = tmp_path / "many.py"
+    script.write_text(MANY_FUNCTIONS)
+    recording = tmp_path / "out.assay"
+    process = assay.start(
+        *("run", "-o", recording, "--python", python, script),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout.readline() == "ready\n"
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, size))
+    out, err = process.communicate("go\n", timeout=60)
+    assert (process.returncode, out) == (3, "ran\n"), err
+    assert ours(err), "nothing said that the recording is not whole"
+    if recording.exists():
+        assert refused_or_read(assay("report", recording))
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 64 KiB; skips where it cannot be mounted."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = os.geteuid() == 0 and shutil.which("mount") is not None
+    if mounted:
+        command = ["mount", "-t", "tmpfs", "-o", "size=64k", "assay-test", str(disk)]
+        mounted = subprocess.run(command, capture_output=True).returncode == 0
+    if not mounted:
+        pytest.skip("a small file system cannot be mounted here")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_disk_full_midway_leaves_the_program_s_own_status(assay, python, tmp_path, small_disk):
+    script = tmp_path / "many.py"
+    script.write_text(MANY_FUNCTIONS)
+    recording = small_disk / "out.assay"
+    done = assay("run", "-o", recording, "--python", python, script, input="go\n")
+    assert (done.returncode, done.stdout) == (3, "ready\nran\n"), done.stderr
+    assert ours(done.stderr), "nothing said that the recording is not whole"
+    assert "Traceback" not in done.stderr
+    if recording.exists():
+        assert refused_or_read(assay("report", recording))
+
+
+def test_what_is_not_a_python_runs_as_without_us(assay, tmp_path):
+    done = assay("run", "-o", tmp_path / "out.assay", "--", "/bin/sh", "-c", "echo out; echo err >&2; exit 4")
+    assert (done.returncode, done.stdout) == (4, "out\n")
+    assert "err\n" in done.stderr
+    assert len(ours(done.stderr)) == 1, done.stderr
+
+
+def test_missing_command_is_refused(assay, tmp_path):
+    done = assay("run", "-o", tmp_path / "out.assay", "--", "no-such-command-anywhere")
+    assert done.returncode in (2, 127)
+    assert one_sentence(done.stderr), done.stderr
+
+
+def test_python_that_is_not_there_is_refused(assay, tmp_path, script):
+    done = assay("run", "-o", tmp_path / "out.assay", "--python", tmp_path / "python9", script)
+    assert done.returncode == 2
+    assert one_sentence(done.stderr), done.stderr
+
+
+def unsupported_pythons() -> list[str]:
+    """Older CPythons of this machine."""
+    places = [*Path.home().glob(".pyenv/versions/3.*/bin/python"), *Path("/usr/bin").glob("python3.*")]
+    old = []
+    for place in sorted(places):
+        code = "import sys; print(sys.version_info < (3, 11))"
+        try:
+            done = subprocess.run([place, "-I", "-c", code], capture_output=True, text=True)
+        except OSError:
+            continue
+        if done.stdout.strip() == "True":
+            old.append(str(place))
+    return old
+
+
+def test_older_python_runs_unprofiled_and_one_line_says_so(assay, tmp_path, script):
+    old = unsupported_pythons()
+    if not old:
+        pytest.skip("no older Python is here")
+    for python in old:
+        done = assay("run", "-o", tmp_path / "out.assay", "--python", python, script)
+        assert (done.returncode, done.stdout) == (3, "ran\n"), (python, done.stderr)
+        assert len(ours(done.stderr)) == 1, (python, done.stderr)
+
+
+MANY_PATHS = """
+import sys
+def make(count, callees):
+    made = []
+    for n in range(count):
+        scope = {"callees": callees}
+        exec(f"def f{n}():\\n for callee in callees: callee()", scope)
+        made.append(scope[f"f{n}"])
+    return made
+for function in make(30, make(30, make(30, ()))):
+    function()
+def leaf():
+    pass
+for _ in range(100):
+    leaf()
+print("ran", flush=True)
+sys.exit(3)
+"""
+
+
+def all_calls(recording) -> int:
+    return sum(node["calls"] for node in recording.data["nodes"]) + recording.data["view"]["startup"]["calls"]
+
+
+def test_exhausted_arena_keeps_the_number_of_calls_and_says_what_was_lost(assay, python, tmp_path):
+    script = tmp_path / "paths.py"
+    script.write_text(MANY_PATHS)
+    counts = []
+    for size in (1 << 20, 1 << 24):
+        recording = tmp_path / "out.assay"
+        done = assay("run", "--arena", str(size), "-o", recording, "--python", python, script)
+        assert (done.returncode, done.stdout) == (3, "ran\n"), done.stderr
+        assert ("without their path" in done.stderr) == (size == 1 << 20), done.stderr
+        counts.append(all_calls(read(assay, recording)))
+    assert counts[1] > 30**3
+    # What start-up calls depends on caches: two runs are alike within a little.
+    assert abs(counts[0] - counts[1]) <= 20
+
+
+@pytest.fixture(scope="module")
+def good(assay, tmp_path_factory) -> bytes:
+    """A whole recording, made on the Python that runs the tests' first parameter or any."""
+    directory = tmp_path_factory.mktemp("good")
+    script = directory / "script.py"
+    script.write_text(SCRIPT)
+    first = os.environ.get("ASSAY_TEST_PYTHONS", sys.executable).split(":")[0]
+    assay("run", "-q", "-o", directory / "good.assay", "--python", first, script)
+    return (directory / "good.assay").read_bytes()
+
+
+def report(assay, directory: Path, content: bytes, *options: str) -> subprocess.CompletedProcess:
+    path = directory / "broken.assay"
+    path.write_bytes(content)
+    return assay("report", path, *options, timeout=20)
+
+
+def refused_or_read(done: subprocess.CompletedProcess) -> bool:
+    """Status 0 with an answer, or 2 with one sentence; never a signal."""
+    if done.returncode == 0:
+        return done.stdout != ""
+    return done.returncode == 2 and one_sentence(done.stderr)
+
+
+def test_recording_cut_anywhere_is_read_to_its_last_block_or_refused(assay, tmp_path, good):
+    step = max(1, len(good) // 60)
+    for size in [*range(0, len(good), step), len(good) - 1]:
+        done = report(assay, tmp_path, good[:size])
+        assert refused_or_read(done), (size, done)
+
+
+def test_recording_with_flipped_bits_is_read_in_part_or_refused(assay, tmp_path, good):
+    dice = random.Random(5)
+    for _ in range(60):
+        content = bytearray(good)
+        for _ in range(dice.randint(1, 4)):
+            content[dice.randrange(len(content))] ^= 1 << dice.randrange(8)
+        for options in ((), ("--format", "json"), ("--tree",)):
+            done = report(assay, tmp_path, bytes(content), *options)
+            assert refused_or_read(done), done
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\0" * 4096, b"#!/usr/bin/python\nprint()\n", b"\xff" * 65536, b"PK\x03\x04" + b"a" * 100],
+    ids=["empty", "zeros", "script", "ones", "zip"],
+)
+def test_what_is_not_a_recording_is_refused_in_one_sentence(assay, tmp_path, content):
+    done = report(assay, tmp_path, content)
+    assert done.returncode == 2
+    assert one_sentence(done.stderr), done.stderr
+
+
+@pytest.mark.parametrize("path", ["/no/such/file.assay", ".", "/dev/null"])
+def test_file_that_cannot_be_read_is_refused_in_one_sentence(assay, tmp_path, path):
+    done = assay("report", path, cwd=tmp_path)
+    assert done.returncode == 2
+    assert one_sentence(done.stderr), done.stderr
+
+
+def test_report_without_a_recording_here_is_refused(assay, tmp_path):
+    done = assay("report", cwd=tmp_path)
+    assert done.returncode == 2
+    assert one_sentence(done.stderr), done.stderr
+
+
+def test_names_in_a_recording_cannot_write_to_the_terminal(assay, python, tmp_path):
+    script = tmp_path / "hostile.py"
+    script.write_text(
+        "code = compile('def f():\\n  pass\\nf()', '\\x1b[31mred\\x07\\n.py', 'exec')\n"
+        "for _ in range(1000): exec(code)\n"
+    )
+    recording = tmp_path / "out.assay"
+    assay("run", "-q", "-o", recording, "--python", python, script)
+    for options in ((), ("--tree",), ("--format", "json"), ("--by", "calls")):
+        done = assay("report", recording, *options)
+        assert done.returncode == 0, done.stderr
+        assert not any(ord(char) < 32 and char not in "\n" for char in done.stdout), options
