@@ -8,16 +8,26 @@ need_build() {
     for lib in libzstd:libzstd-dev jansson:libjansson-dev cmocka:libcmocka-dev; do
         { have pkg-config && pkg-config --exists "${lib%%:*}"; } || missing="$missing ${lib##*:}"
     done
+    look_for_pythons
     host_python >/dev/null || missing="$missing python3-dev python3-venv"
-    [ -z "$missing" ] || install_packages "$missing"
+    if [ -n "$missing" ]; then
+        install_packages "$missing"
+        look_for_pythons
+    fi
     host_python >/dev/null || die "please install Python 3.11 or newer, with its headers and venv"
     need_venv build
     export MESON="$venv/bin/meson" NINJA="$venv/bin/ninja" PYTHON="$venv/bin/python"
 }
 
+# Asked once: it starts every interpreter that might do.
+look_for_pythons() { here=$(tools/pythons --here); }
+
+# The interpreters of this machine, separated by $1.
+pythons_here() { printf '%s\n' "$here" | cut -d ' ' -f 2 | paste -sd "$1" -; }
+
 # The Python that runs the tools: one we support, able to make a virtual environment.
 host_python() {
-    for python in $(tools/pythons --here | grep -v 't ' | cut -d ' ' -f 2); do
+    for python in $(printf '%s\n' "$here" | grep -v 't ' | cut -d ' ' -f 2); do
         if "$python" -I -c 'import ensurepip, venv' 2>/dev/null; then
             echo "$python"
             return
@@ -25,9 +35,6 @@ host_python() {
     done
     return 1
 }
-
-# The interpreters of this machine, separated by $1.
-pythons_here() { tools/pythons --here | cut -d ' ' -f 2 | paste -sd "$1" -; }
 
 # $1: Debian's names of packages, a space before each.
 install_packages() {

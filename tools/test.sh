@@ -13,8 +13,8 @@ test_every_world() {
 
 in_every_world() {
     test_here
-    here=$?
-    test_in_chroot && return $here
+    host=$?
+    test_in_chroot && return $host
 }
 
 # What was not tested, what failed, and the counts.
@@ -50,7 +50,7 @@ fuzz_reader() {
 
 test_here() {
     pythons=$(pythons_here :)
-    tested="$tested $(tools/pythons --here | cut -d ' ' -f 1 | paste -sd ' ' -)"
+    tested="$tested $(printf '%s\n' "$here" | cut -d ' ' -f 1 | paste -sd ' ' -)"
     results="$results build/c-tests.xml build/py-tests.xml"
     rm -f build/c-tests.xml build/py-tests.xml
     # Warnings are errors in CI; not in the chroot, whose compiler finds new ones every month.
