@@ -4,10 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define WAITS_MAX 64u // distinct names; what comes after that is "other"
+
 static bool
 is_anchor(const asy_analysis *a, const asy_view_node *n)
 {
-    return asy_view_kind(n) == ASY_NODE_PY && (a->any_python || a->origin[n->func].project);
+    const asy_origin *o = &a->origin[n->func];
+
+    return asy_view_kind(n) == ASY_NODE_PY && (o->project || (a->any_python && !o->importing));
 }
 
 static uint32_t
@@ -26,6 +30,9 @@ add_wait(asy_analysis *a, const char *name, asy_wait_kind kind, uint64_t ns)
 {
     asy_wait_sum *grown;
 
+    if (a->wait_count >= WAITS_MAX) {
+        name = "other";
+    }
     for (uint32_t i = 0; i < a->wait_count; i++) {
         if (a->waits[i].kind == kind && strcmp(a->waits[i].name, name) == 0) {
             a->waits[i].ns += ns;
@@ -47,8 +54,8 @@ classify(const asy_origin *o, bool label, const char *idle_above, const char **n
 {
     static const char *const idle_names[] = {"queue", "join", "poll"};
 
-    *name = label ? "GIL or scheduler" : o->wait;
-    if (label || strcmp(o->wait, "GIL or scheduler") == 0) {
+    *name = label ? ASY_WAIT_TURN : o->wait;
+    if (label || strcmp(o->wait, ASY_WAIT_TURN) == 0) {
         return ASY_WAIT_OTHERS;
     }
     if (!o->secondary) {

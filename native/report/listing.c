@@ -40,9 +40,9 @@ add_owned(asy_table *t, char *text) // moved
 
 // Only what waits by itself is marked: any function may lose the processor or the GIL.
 static bool
-mostly_waits(const asy_profile *p, const asy_row *r)
+mostly_waits(const asy_origin *origin, const asy_row *r)
 {
-    return r->func != ASY_VIEW_NONE && p->funcs[r->func].kind == ASY_NODE_C && r->wait_ns > 0 &&
+    return r->func != ASY_VIEW_NONE && strcmp(origin[r->func].wait, ASY_WAIT_TURN) != 0 && r->wait_ns > 0 &&
            r->wait_ns * 2 >= r->self_ns;
 }
 
@@ -59,7 +59,7 @@ add_row(asy_table *t, const asy_profile *p, const asy_origin *origin, const asy_
     asy_table_cell(t, r->calls == 0 ? "" : asy_units_time(r->total_ns / r->calls).s);
     asy_table_cell(t, project && !color ? "*" : "");
     add_owned(t, asy_words_func(p, r->func, 400));
-    add_owned(t, asy_listing_place(p, origin, r->func, mostly_waits(p, r)));
+    add_owned(t, asy_listing_place(p, origin, r->func, mostly_waits(origin, r)));
 }
 
 void

@@ -231,11 +231,88 @@ static void
 name_wait(const asy_profile_func *f, asy_origin *o)
 {
     static const char *const files[] = {"_io", "io", "posix", "os", NULL};
-    static const char *const computing[] = {"",          "builtins", "_thread", "gc",        "itertools", "_functools",
-                                            "functools", "_random",  "math",    "_operator", NULL};
+    // Modules of the interpreter that only compute: a wait in them is the GIL's or the scheduler's doing.
+    static const char *const computing[] = {"",
+                                            "builtins",
+                                            "sys",
+                                            "gc",
+                                            "marshal",
+                                            "weakref",
+                                            "_weakref",
+                                            "_weakrefset",
+                                            "_imp",
+                                            "_thread",
+                                            "_abc",
+                                            "abc",
+                                            "_ast",
+                                            "atexit",
+                                            "itertools",
+                                            "functools",
+                                            "_functools",
+                                            "operator",
+                                            "_operator",
+                                            "collections",
+                                            "_collections",
+                                            "_collections_abc",
+                                            "math",
+                                            "cmath",
+                                            "_random",
+                                            "random",
+                                            "_sre",
+                                            "re",
+                                            "_json",
+                                            "json",
+                                            "_pickle",
+                                            "pickle",
+                                            "_struct",
+                                            "struct",
+                                            "array",
+                                            "_bisect",
+                                            "_heapq",
+                                            "_statistics",
+                                            "_decimal",
+                                            "decimal",
+                                            "_datetime",
+                                            "datetime",
+                                            "_csv",
+                                            "csv",
+                                            "_string",
+                                            "_codecs",
+                                            "codecs",
+                                            "unicodedata",
+                                            "types",
+                                            "_types",
+                                            "binascii",
+                                            "_hashlib",
+                                            "hashlib",
+                                            "_sha2",
+                                            "_md5",
+                                            "_blake2",
+                                            "zlib",
+                                            "_bz2",
+                                            "_lzma",
+                                            "_warnings",
+                                            "_contextvars",
+                                            "contextvars",
+                                            "_asyncio",
+                                            "_symtable",
+                                            "_tokenize",
+                                            "_opcode",
+                                            "_stat",
+                                            "_typing",
+                                            "typing",
+                                            "errno",
+                                            "_locale",
+                                            "_tracemalloc",
+                                            "_monitoring",
+                                            "sys.monitoring",
+                                            "_elementtree",
+                                            "pyexpat",
+                                            "_uuid",
+                                            NULL};
     const wait_rule *rule = f->kind == ASY_NODE_C ? find_rule(f) : NULL;
 
-    o->wait = "GIL or scheduler";
+    o->wait = ASY_WAIT_TURN;
     o->secondary = true;
     if (rule != NULL) {
         o->wait = rule->wait;
@@ -291,6 +368,8 @@ describe(const asy_profile_func *f, const bases *b, asy_origin *o)
     name_wait(f, o);
     if (f->kind == ASY_NODE_PY) {
         place_python(f, b, o);
+        o->importing = starts_with(f->file, "<frozen importlib");
+        o->place = o->importing ? "importlib" : o->place;
         o->comprehension = is_comprehension(f->name);
         o->idle = name_idle(f);
     } else if (f->kind == ASY_NODE_C || f->kind == ASY_NODE_CLASS || f->kind == ASY_NODE_OBJECT) {

@@ -7,9 +7,12 @@
 #include "core/status.h"
 #include "record/profile.h"
 
+#define ASY_WAIT_TURN "GIL or scheduler" // wanted to run, and could not
+
 typedef struct {
     bool project;       // under the script's directory or the session's, outside site-packages and the standard library
     bool comprehension; // code of its own for what a reader sees as a part of the function around it
+    bool importing;     // the import system's own Python code
     const char *place;  // "lookup.py", "json/decoder.py", "sqlite3", "built-in"; borrowed from the profile or static
     const char *wait;   // what a thread that waits in it waits for: "sleep", "lock", "sqlite3"; borrowed or static
     const char *idle;   // not NULL: locks and polls below it are a thread that has nothing to do ("queue", "join")

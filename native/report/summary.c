@@ -120,7 +120,8 @@ print_budget(page *g)
 static bool
 only_waits_for_others(const page *g, const asy_row *r)
 {
-    bool locks = g->p->funcs[r->func].kind != ASY_NODE_PY && g->origin[r->func].secondary;
+    const asy_origin *o = &g->origin[r->func];
+    bool locks = o->secondary && strcmp(o->wait, ASY_WAIT_TURN) != 0;
 
     return locks && r->wait_ns * 2 > r->self_ns && g->verdict.by != ASY_MEASURE_IDLE;
 }
@@ -361,7 +362,7 @@ asy_summary_print(const asy_profile *p, const char *recording_path, int fd, int 
 {
     asy_view_select all = {.part = ASY_VIEW_PROGRAM};
     asy_out o;
-    page g = {.p = p, .o = &o, .verdict = {.func = ASY_VIEW_NONE, .base_name = ""}};
+    page g = {.p = p, .o = &o, .verdict = {.func = ASY_VIEW_NONE, .base_name = "", .part_name = ""}};
     asy_status st, closed;
 
     asy_out_open(&o, fd, width, color);

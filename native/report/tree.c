@@ -174,17 +174,24 @@ walk_all(walk *w)
     return st;
 }
 
-static void
+static asy_status
 mark_kept(walk *w)
 {
     const asy_view *v = w->v;
+    bool *asked = calloc((size_t)w->g->p->func_count + 1, sizeof *asked);
 
+    if (asked == NULL) {
+        return ASY_ENOMEM;
+    }
+    for (uint32_t f = 0; f < w->g->p->func_count; f++) {
+        asked[f] = w->g->r->only == NULL || asy_page_matches(w->g, f, w->g->r->only);
+    }
     for (uint32_t i = v->node_count - 1; i > 0; i--) {
-        bool mine = w->g->r->only == NULL || asy_page_matches(w->g, v->nodes[i].func, w->g->r->only);
-
-        w->keep[i] = w->keep[i] || mine;
+        w->keep[i] = w->keep[i] || asked[v->nodes[i].func];
         w->keep[v->nodes[i].parent] = w->keep[v->nodes[i].parent] || w->keep[i];
     }
+    free(asked);
+    return ASY_OK;
 }
 
 asy_status
@@ -208,7 +215,9 @@ asy_page_tree(asy_page *g)
     asy_table_open(&w.table, columns, sizeof columns / sizeof *columns);
     st = w.keep == NULL ? ASY_ENOMEM : ASY_OK;
     if (st == ASY_OK) {
-        mark_kept(&w);
+        st = mark_kept(&w);
+    }
+    if (st == ASY_OK) {
         st = walk_all(&w);
     }
     if (st == ASY_OK) {

@@ -271,11 +271,40 @@ add_labels(const asy_analysis *a, uint32_t func, asy_measure by, asy_words *head
 
 // ---- what it is made of ----
 
+// "its own code", "imports", "time.sleep", "asyncio.runners.run". The caller frees; NULL without memory.
+static char *
+name_piece(const asy_analysis *a, uint32_t piece, uint32_t func)
+{
+    const asy_profile_func *f = &a->view->profile->funcs[piece];
+    const char *place = a->origin[piece].place;
+    size_t stem = strlen(place);
+    char *joined, *out;
+
+    if (piece == func) {
+        return strdup("its own code");
+    }
+    if (strcmp(f->name, "_find_and_load") == 0 && a->origin[piece].importing) {
+        return strdup("imports");
+    }
+    if (f->kind != ASY_NODE_PY || a->origin[piece].project || stem < 4 || strcmp(place + stem - 3, ".py") != 0) {
+        return asy_words_full(a->view->profile, piece, NAME_COLUMNS);
+    }
+    if (asprintf(&joined, "%.*s.%s", (int)stem - 3, place, f->name) < 0) {
+        return NULL;
+    }
+    for (size_t i = 0; i < stem - 3; i++) {
+        joined[i] = joined[i] == '/' ? '.' : joined[i];
+    }
+    out = asy_text_fit(joined, NAME_COLUMNS, ASY_CUT_START);
+    free(joined);
+    return out;
+}
+
 static void
 add_piece(const asy_analysis *a, const asy_piece *p, uint32_t func, asy_words *made_of)
 {
     uint64_t ns = p->run_ns + p->wait_ns;
-    char *name = p->func == func ? strdup("its own code") : asy_words_full(a->view->profile, p->func, NAME_COLUMNS);
+    char *name = name_piece(a, p->func, func);
 
     if (name == NULL) {
         made_of->failed = true;
@@ -309,23 +338,41 @@ add_pieces(const asy_analysis *a, uint32_t func, asy_words *made_of)
 
 // ---- the sentence ----
 
+// What percentages are of: "6.41 s", "the running time (3.60 s of 20.9 s)". The caller frees; NULL without memory.
+static char *
+describe_base(const asy_verdict *v)
+{
+    char *out = NULL;
+    int n;
+
+    if (v->part_of_ns != 0) {
+        n = asprintf(&out, "the %s time (%s of %s)", v->part_name, asy_units_time(v->base_ns).s,
+                     asy_units_time(v->part_of_ns).s);
+    } else {
+        n = asprintf(&out, "%s%s", asy_units_time(v->base_ns).s, v->base_name);
+    }
+    return n < 0 ? NULL : out;
+}
+
 static void
 add_nobody(const asy_analysis *a, const asy_verdict *v, const uint32_t *top, uint32_t count, asy_words *head)
 {
+    char *base = describe_base(v);
+
     for (uint32_t i = 0; i < count && i < 3; i++) {
+        asy_number part = asy_units_percent(asy_analysis_measure(&a->own[top[i]], v->by), v->base_ns);
         char *what = describe(a, top[i]);
 
-        if (what == NULL) {
+        if (what == NULL || base == NULL) {
             head->failed = true;
         } else if (i == 0) {
-            asy_words_add(head, "no function dominates the %s%s: %s is %s", asy_units_time(v->base_ns).s, v->base_name,
-                          asy_units_percent(asy_analysis_measure(&a->own[top[i]], v->by), v->base_ns).s, what);
+            asy_words_add(head, "no function dominates; of %s, %s is %s", base, part.s, what);
         } else {
-            asy_words_add(head, "%s %s", asy_units_percent(asy_analysis_measure(&a->own[top[i]], v->by), v->base_ns).s,
-                          what);
+            asy_words_add(head, "%s %s", part.s, what);
         }
         free(what);
     }
+    free(base);
 }
 
 static asy_status
@@ -336,10 +383,13 @@ add_dominant(const asy_analysis *a, const asy_verdict *v, asy_words *head, asy_w
     asy_status st = what == NULL || state == NULL ? ASY_ENOMEM : ASY_OK;
 
     if (st == ASY_OK) {
-        bool said = strcmp(v->base_name, " running") == 0 && strcmp(state, "running") == 0;
+        bool said = v->part_of_ns != 0 && strcmp(state, "running") == 0;
+        char *base = describe_base(v);
 
-        asy_words_add(head, "%s of %s%s is %s%s%s", asy_units_percent(shown_ns(&a->own[v->func], v->by), v->base_ns).s,
-                      asy_units_time(v->base_ns).s, v->base_name, what, said ? "" : ", ", said ? "" : state);
+        asy_words_add(head, "%s of %s is %s%s%s", asy_units_percent(shown_ns(&a->own[v->func], v->by), v->base_ns).s,
+                      base == NULL ? "" : base, what, said ? "" : ", ", said ? "" : state);
+        head->failed = head->failed || base == NULL;
+        free(base);
         st = add_calls(a, v->func, head);
     }
     if (st == ASY_OK) {
@@ -354,18 +404,20 @@ add_dominant(const asy_analysis *a, const asy_verdict *v, asy_words *head, asy_w
 }
 
 // Percentages are of the wall time where the program was busy for most of it; where the GIL, other programs or idleness took most,
-// of the time it ran (or waited); where its threads did more than one thing at a time, of their time together.
+// of the time it ran (or waited, or both); where its threads did more than one thing at a time, of their time together.
 static void
-choose_base(const asy_analysis *a, uint64_t wall_ns, asy_verdict *v)
+choose_base(const asy_analysis *a, uint64_t wall_ns, bool mixed, asy_verdict *v)
 {
     uint64_t busy = busy_ns(&a->sum);
-    uint64_t measured = asy_analysis_measure(&a->sum, v->by);
+    uint64_t measured = mixed ? busy : asy_analysis_measure(&a->sum, v->by);
 
     v->base_ns = wall_ns;
     v->base_name = "";
+    v->part_of_ns = 0;
     if (v->by != ASY_MEASURE_IDLE && busy < wall_ns / 2) {
         v->base_ns = measured;
-        v->base_name = v->by == ASY_MEASURE_RUN ? " running" : " waiting";
+        v->part_name = mixed ? "running and waiting" : v->by == ASY_MEASURE_RUN ? "running" : "waiting";
+        v->part_of_ns = wall_ns;
     } else if ((v->by == ASY_MEASURE_IDLE ? measured : busy) > wall_ns + wall_ns / 20) {
         v->base_ns = v->by == ASY_MEASURE_IDLE ? measured : busy;
         v->base_name = " of thread time";
@@ -380,19 +432,21 @@ asy_verdict_make(const asy_analysis *a, asy_verdict *out, asy_words *head, asy_w
     uint32_t count;
     asy_status st = ASY_OK;
 
-    *out = (asy_verdict){.func = ASY_VIEW_NONE, .by = choose_measure(&a->sum, wall_ns)};
+    *out =
+        (asy_verdict){.func = ASY_VIEW_NONE, .by = choose_measure(&a->sum, wall_ns), .base_name = "", .part_name = ""};
     count = asy_analysis_top(a, out->by, top, 3);
-    choose_base(a, wall_ns, out);
-    if (count == 0) {
+    if (count > 0) {
+        choose_base(a, wall_ns, out->by != ASY_MEASURE_IDLE && is_mixed(&a->own[top[0]]), out);
+    }
+    if (wall_ns < TOO_SHORT_NS) {
+        asy_words_add(head, "the program took %s: too short to say where it went", asy_units_time(wall_ns).s);
+    } else if (count == 0) {
         asy_words_add(head, "%s, and no function to name", asy_units_time(wall_ns).s);
     } else if (shown_ns(&a->own[top[0]], out->by) * 4 < out->base_ns) {
         add_nobody(a, out, top, count, head);
     } else {
         out->func = top[0];
         st = add_dominant(a, out, head, made_of);
-    }
-    if (count > 0 && wall_ns < TOO_SHORT_NS) {
-        asy_words_add(head, "too short a run to say more");
     }
     return st != ASY_OK ? st : head->failed || made_of->failed ? ASY_ENOMEM : ASY_OK;
 }

@@ -322,6 +322,75 @@ test_idleness_is_the_answer_where_there_is_nothing_else(void **state)
     build_free(&b);
 }
 
+// A machine with other work: most of the wall time the program wanted to run and could not.
+static void
+test_starved_program_is_judged_by_the_time_it_had(void **state)
+{
+    asy_profile *p;
+    build b;
+    char *text;
+
+    (void)state;
+    build_begin(&b, "x.py", "/srv", "x.py");
+    build_thread(&b, "MainThread");
+    b.process.program_node = build_node(&b, 0, 0, build_python(&b, "<module>", "/srv/x.py", 1), 1, 500 * MS, 0);
+    build_node(&b, 0, b.process.program_node, build_python(&b, "f", "/srv/x.py", 4), 2, 9500 * MS, 8000 * MS);
+    build_end(&b, 10000 * MS);
+    p = build_load(&b);
+    text = answer_of(p);
+    assert_string_equal(
+        text, "assay: 75 % of the running time (2.00 s of 10.0 s) is f (x.py:4); 2 calls, all from top level\n");
+    free(text);
+    asy_profile_free(p);
+    build_free(&b);
+}
+
+static void
+test_function_that_runs_and_waits_is_judged_by_both(void **state)
+{
+    asy_profile *p;
+    build b;
+    char *text;
+    uint32_t n;
+
+    (void)state;
+    build_begin(&b, "x.py", "/srv", "x.py");
+    build_thread(&b, "MainThread");
+    b.process.program_node = build_node(&b, 0, 0, build_python(&b, "<module>", "/srv/x.py", 1), 1, 100 * MS, 0);
+    n = build_node(&b, 0, b.process.program_node, build_python(&b, "f", "/srv/x.py", 4), 2, 500 * MS, 0);
+    build_node(&b, 0, n, build_c(&b, "Cursor.execute", "sqlite3"), 2, 400 * MS, 400 * MS);
+    build_end(&b, 1000 * MS);
+    p = build_load(&b);
+    text = answer_of(p);
+    assert_string_equal(
+        text,
+        "assay: 90 % of 1.00 s is f (x.py:4), 500 ms running, 400 ms waiting (sqlite3); 2 calls, all from top level\n"
+        "  of it 500 ms its own code, 400 ms Cursor.execute (waiting)\n");
+    free(text);
+    asy_profile_free(p);
+    build_free(&b);
+}
+
+static void
+test_run_too_short_to_judge_is_said(void **state)
+{
+    asy_profile *p;
+    build b;
+    char *text;
+
+    (void)state;
+    build_begin(&b, "", "/srv", "");
+    build_thread(&b, "MainThread");
+    build_node(&b, 0, 0, build_python(&b, "f", "/srv/x.py", 4), 2, 4000, 0);
+    build_end(&b, 5000);
+    p = build_load(&b);
+    text = answer_of(p);
+    assert_string_equal(text, "assay: the program took 5.00 µs: too short to say where it went\n");
+    free(text);
+    asy_profile_free(p);
+    build_free(&b);
+}
+
 // On 3.11 a comprehension is a function; to a reader it is its function's own time, on every version alike.
 static void
 test_comprehension_is_part_of_its_function(void **state)
@@ -467,6 +536,9 @@ main(void)
         cmocka_unit_test(test_waiting_program_is_answered_by_what_it_waits_for),
         cmocka_unit_test(test_idle_threads_are_not_the_answer),
         cmocka_unit_test(test_idleness_is_the_answer_where_there_is_nothing_else),
+        cmocka_unit_test(test_starved_program_is_judged_by_the_time_it_had),
+        cmocka_unit_test(test_function_that_runs_and_waits_is_judged_by_both),
+        cmocka_unit_test(test_run_too_short_to_judge_is_said),
         cmocka_unit_test(test_comprehension_is_part_of_its_function),
         cmocka_unit_test(test_losses_and_killed_processes_are_said),
         cmocka_unit_test(test_program_that_did_not_begin_is_said),
