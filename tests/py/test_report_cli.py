@@ -206,5 +206,18 @@ def test_full_disk_is_one_sentence(assay: Any, make: MakeRecording) -> None:
 
 def test_help_names_every_option(assay: Any) -> None:
     text = assay("report", "--help").stdout
-    for option in ("by", "tree", "callers", "callees", "thread", "process", "tag", "only", "startup", "limit", "format", "color"):
+    for option in (
+        "by",
+        "tree",
+        "callers",
+        "callees",
+        "thread",
+        "process",
+        "tag",
+        "only",
+        "startup",
+        "limit",
+        "format",
+        "color",
+    ):
         assert f"--{option}" in text
