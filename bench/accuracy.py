@@ -40,7 +40,7 @@ def shares(ns: dict[str, float]) -> Shares:
 def recorded(bench: Bench, scenario: str) -> tuple[dict[str, float], float]:
     """Total ns of each part as assay reports it, and the ns that the main thread's parts waited."""
     truth = bench.run(bench.command("assay", MEASURED / "shares.py", scenario))
-    parts = json.loads(truth.stdout)
+    parts = json.loads(truth.stdout)["parts"]
     out = bench.run([str(bench.assay.program), "report", str(bench.recording), "--format", "json"])
     report = json.loads(out.stdout)
     names = {function["id"]: function["name"] for function in report["functions"]}
@@ -57,7 +57,7 @@ def recorded(bench: Bench, scenario: str) -> tuple[dict[str, float], float]:
 
 def profiled(bench: Bench, scenario: str) -> dict[str, float]:
     """Cumulative seconds of each part as cProfile reports it."""
-    parts = json.loads(bench.run(bench.command("cprofile", MEASURED / "shares.py", scenario)).stdout)
+    parts = json.loads(bench.run(bench.command("cprofile", MEASURED / "shares.py", scenario)).stdout)["parts"]
     code = (
         "import json, pstats, sys; stats = pstats.Stats(sys.argv[1]).stats;"
         "print(json.dumps({key[2]: row[3] for key, row in stats.items() if 'shares.py' in key[0]}))"
@@ -71,11 +71,11 @@ def scenario_rows(bench: Bench, scenario: str, rounds: int) -> list[dict]:
     true, ours, theirs, waits, true_waits = [], [], [], [], []
     for _ in range(rounds):
         truth = json.loads(bench.run(bench.command("plain", MEASURED / "shares.py", scenario)).stdout)
-        true.append(shares(truth))
+        true.append(shares(truth["parts"]))
         ns, waited = recorded(bench, scenario)
         ours.append(shares(ns))
         waits.append(100 * waited / sum(ns.values()))
-        true_waits.append(100 * sum(v for k, v in truth.items() if k.startswith("waiting")) / sum(truth.values()))
+        true_waits.append(100 * truth["waited"] / sum(truth["parts"].values()))
         theirs.append(shares(profiled(bench, scenario)))
     rows = [
         {

@@ -66,6 +66,9 @@ def events(bench: Bench, rounds: int, slices: int) -> list[dict]:
     """Added ns per event, for each row and side."""
     found = []
     for row, kind, goal in ROWS:
+        if goal == "python only" and not bench.assay.has_python_only():
+            log(f"{row}: assay has no option for Python functions only")
+            continue
         only = "-py" if goal == "python only" else ""
         sides = ["plain", "assay" + only, "cprofile" + only]
         if "yappi" in bench.python.peers:

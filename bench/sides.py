@@ -76,6 +76,11 @@ class Assay:
             raise SystemExit(f"bench: {found.program} is missing: run ./dev build")
         return found
 
+    def has_python_only(self) -> bool:
+        """Whether it can leave C calls out, as the peers can."""
+        done = subprocess.run([self.program, "run", "--no-c-calls", "--help"], capture_output=True)
+        return done.returncode == 0
+
 
 @dataclass
 class Bench:
