@@ -26,6 +26,8 @@ stdlib_tests() {
 }
 
 test_all() {
+    ASSAY_TEST_ALL=1 # tests/py: 200 kills, and all of the standard library's tests
+    export ASSAY_TEST_ALL
     status=0
     results=
     tested=
