@@ -429,6 +429,6 @@ asy_arena_free(asy_arena *a, uint32_t index)
     do {
         lower = (uint32_t)hint < index ? (uint32_t)hint : index;
         lower |= (hint & 0xffffffff00000000u) + (1ull << 32);
-    } while (!__atomic_compare_exchange_n(&a->head->free_hint, &hint, lower, false, __ATOMIC_ACQ_REL,
-                                          __ATOMIC_RELAXED));
+    } while (
+        !__atomic_compare_exchange_n(&a->head->free_hint, &hint, lower, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
 }

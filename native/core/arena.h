@@ -51,10 +51,10 @@ asy_chunk_word(uint32_t state, uint32_t proc, uint64_t thread)
 }
 
 typedef struct {
-    uint64_t state;     // see above; compare-and-swap
-    uint32_t kind;      // release; 0 = not yet filled
-    uint32_t ordinal;   // among the chunks of this kind of its thread, from 0
-    uint64_t sym_bytes; // SYMS and THREAD: bytes of whole records, release
+    uint64_t state;      // see above; compare-and-swap
+    uint32_t kind;       // release; 0 = not yet filled
+    uint32_t ordinal;    // among the chunks of this kind of its thread, from 0
+    uint64_t sym_bytes;  // SYMS and THREAD: bytes of whole records, release
     uint64_t read_bytes; // harvester's: symbol bytes it has consumed
     uint64_t spare[4];
 } asy_chunk;
@@ -64,40 +64,40 @@ enum { ASY_PROC_FREE = 0, ASY_PROC_CLAIMED = 1, ASY_PROC_LIVE = 2, ASY_PROC_ENDE
 
 // What this process could not or did not measure, each counted where it happens, added atomically.
 enum {
-    ASY_LOSS_CHUNKS = 0,    // chunk claims refused (arena exhausted or mapping refused)
-    ASY_LOSS_EVENTS,        // events not counted: the thread had no memory at all
-    ASY_LOSS_FOLDS,         // calls folded into an ancestor or a flat node (counted, path lost)
-    ASY_LOSS_DEPTH,         // calls beyond the deepest stack we keep (counted, path lost)
-    ASY_LOSS_RESYNCS,       // stack entries dropped to match an event that had no partner
-    ASY_LOSS_UNMATCHED,     // ends of calls that were never seen to start
-    ASY_LOSS_SUSPENSIONS,   // suspended generators forgotten: their suspended time is missing
-    ASY_LOSS_SYMBOLS,       // functions without a name: the log was full
-    ASY_LOSS_FORKS,         // fork children: not measured
-    ASY_LOSS_EXECS,         // Pythons started by exec: not entered
-    ASY_LOSS_SUBINTERPS,    // sub-interpreters: not measured
-    ASY_LOSS_HOOK,          // times the program replaced our hook by its own (sys.setprofile, sys.monitoring)
-    ASY_LOSS_CONTEXTS,      // greenlet switches that could not be followed
-    ASY_LOSS_TAGS,          // tag changes that could not be placed
-    ASY_LOSS_COUNT = 24     // room to grow
+    ASY_LOSS_CHUNKS = 0,  // chunk claims refused (arena exhausted or mapping refused)
+    ASY_LOSS_EVENTS,      // events not counted: the thread had no memory at all
+    ASY_LOSS_FOLDS,       // calls folded into an ancestor or a flat node (counted, path lost)
+    ASY_LOSS_DEPTH,       // calls beyond the deepest stack we keep (counted, path lost)
+    ASY_LOSS_RESYNCS,     // stack entries dropped to match an event that had no partner
+    ASY_LOSS_UNMATCHED,   // ends of calls that were never seen to start
+    ASY_LOSS_SUSPENSIONS, // suspended generators forgotten: their suspended time is missing
+    ASY_LOSS_SYMBOLS,     // functions without a name: the log was full
+    ASY_LOSS_FORKS,       // fork children: not measured
+    ASY_LOSS_EXECS,       // Pythons started by exec: not entered
+    ASY_LOSS_SUBINTERPS,  // sub-interpreters: not measured
+    ASY_LOSS_HOOK,        // times the program replaced our hook by its own (sys.setprofile, sys.monitoring)
+    ASY_LOSS_CONTEXTS,    // greenlet switches that could not be followed
+    ASY_LOSS_TAGS,        // tag changes that could not be placed
+    ASY_LOSS_COUNT = 24   // room to grow
 };
 
 typedef struct {
-    uint64_t state;          // ASY_PROC_*, release
-    uint64_t pid;            // as the process sees itself
-    uint64_t start_time;     // field 22 of /proc/self/stat (clock ticks since boot), 0 if unreadable
-    uint64_t image;          // 0, then one more for each exec of the same (pid, start time) that we entered
-    uint64_t start_ticks;    // asy_clock_ticks when measuring began
-    uint64_t end_ticks;      // when measuring was stopped by the process itself, else 0
-    uint64_t python_version; // 0x030C0100 as PY_VERSION_HEX
-    uint64_t flags;          // ASY_PROC_F_*
-    uint64_t next_func;      // next function id; atomic add; ids begin at 1
-    uint64_t next_thread;    // next thread serial; atomic add; serials begin at 1
-    uint64_t pins;           // >0: ended chunks of this process must not be freed (in-process readers)
-    uint64_t main_thread;    // serial of the main thread, 0 = unknown
-    uint64_t program_node;   // node of __main__'s <module> in the main thread, 0 = the program has not begun
-    uint64_t program_ticks;  // when that happened
+    uint64_t state;             // ASY_PROC_*, release
+    uint64_t pid;               // as the process sees itself
+    uint64_t start_time;        // field 22 of /proc/self/stat (clock ticks since boot), 0 if unreadable
+    uint64_t image;             // 0, then one more for each exec of the same (pid, start time) that we entered
+    uint64_t start_ticks;       // asy_clock_ticks when measuring began
+    uint64_t end_ticks;         // when measuring was stopped by the process itself, else 0
+    uint64_t python_version;    // 0x030C0100 as PY_VERSION_HEX
+    uint64_t flags;             // ASY_PROC_F_*
+    uint64_t next_func;         // next function id; atomic add; ids begin at 1
+    uint64_t next_thread;       // next thread serial; atomic add; serials begin at 1
+    uint64_t pins;              // >0: ended chunks of this process must not be freed (in-process readers)
+    uint64_t main_thread;       // serial of the main thread, 0 = unknown
+    uint64_t program_node;      // node of __main__'s <module> in the main thread, 0 = the program has not begun
+    uint64_t program_ticks;     // when that happened
     uint64_t program_end_ticks; // when that node was left for the last time, 0 = not yet
-    uint64_t resident_bytes; // shared and private memory of ours that is populated in this process
+    uint64_t resident_bytes;    // shared and private memory of ours that is populated in this process
     // Calibrated cost of one call that falls into measured time, in 1/1024 tick: inside the callee, and in its caller.
     uint64_t cost_py_in, cost_py_out, cost_c_in, cost_c_out;
     uint64_t losses[ASY_LOSS_COUNT];
@@ -105,22 +105,22 @@ typedef struct {
 } asy_proc; // 512 bytes
 
 #define ASY_PROC_F_FREETHREADED 1u
-#define ASY_PROC_F_NO_C_CALLS 2u  // C calls are not measured (their time is their caller's)
-#define ASY_PROC_F_SETPROFILE 4u  // measured through PyEval_SetProfile
+#define ASY_PROC_F_NO_C_CALLS 2u // C calls are not measured (their time is their caller's)
+#define ASY_PROC_F_SETPROFILE 4u // measured through PyEval_SetProfile
 
 typedef struct {
     uint64_t magic;
     uint32_t abi;
-    uint32_t clock;          // asy_clock_kind in use, all processes alike
+    uint32_t clock; // asy_clock_kind in use, all processes alike
     uint64_t nonce;
-    uint64_t size_bytes;     // of the whole file
+    uint64_t size_bytes; // of the whole file
     uint64_t proc_off, dir_off, data_off;
     uint64_t chunk_count;
-    uint64_t free_hint;      // low half: no chunk below this index is FREE; high half: frees so far (arena.c alone uses it)
-    uint64_t stop;           // 1: the session is over, processes stop measuring at their next slow path
-    uint64_t options;        // ASY_OPT_*
-    uint64_t cpu_gap_ticks;  // gaps longer than this ask the thread's CPU clock
-    uint64_t node_max;       // nodes per thread before calls are folded
+    uint64_t free_hint; // low half: no chunk below this index is FREE; high half: frees so far (arena.c alone uses it)
+    uint64_t stop;      // 1: the session is over, processes stop measuring at their next slow path
+    uint64_t options;   // ASY_OPT_*
+    uint64_t cpu_gap_ticks;          // gaps longer than this ask the thread's CPU clock
+    uint64_t node_max;               // nodes per thread before calls are folded
     uint64_t losses[ASY_LOSS_COUNT]; // of processes that got no slot
     // Pythons that were not measured: written by the preload, atomically, before it gives up.
     uint64_t refused;         // how many
@@ -138,21 +138,21 @@ typedef struct {
     uint64_t token; // identity that the end of the call must show; 0 = the bottom
     uint32_t node;
     uint32_t kind; // asy_node_kind of the entry (a folded call keeps its own), | ASY_FRAME_*
-} asy_frame; // 16 bytes
+} asy_frame;       // 16 bytes
 
-#define ASY_NODE_PART 512u   // nodes per part
-#define ASY_STACK_PART 1024u // frames per part
-#define ASY_NODE_PARTS 2049u // 1 + 2 × 1,024 chunks: at most 1,049,088 nodes a thread
+#define ASY_NODE_PART 512u    // nodes per part
+#define ASY_STACK_PART 1024u  // frames per part
+#define ASY_NODE_PARTS 2049u  // 1 + 2 × 1,024 chunks: at most 1,049,088 nodes a thread
 #define ASY_STACK_PARTS 1025u // about 1 M frames a thread
 
 typedef enum {
-    ASY_NODE_ROOT = 0,   // node 0 of every thread: outside of any call
-    ASY_NODE_PY,         // Python function
-    ASY_NODE_C,          // C function or method
-    ASY_NODE_CLASS,      // a class that was called
-    ASY_NODE_OBJECT,     // another callable; its type is named
-    ASY_NODE_TAG,        // assay.tag(...)
-    ASY_NODE_PHASE,      // interpreter start-up, shutdown
+    ASY_NODE_ROOT = 0, // node 0 of every thread: outside of any call
+    ASY_NODE_PY,       // Python function
+    ASY_NODE_C,        // C function or method
+    ASY_NODE_CLASS,    // a class that was called
+    ASY_NODE_OBJECT,   // another callable; its type is named
+    ASY_NODE_TAG,      // assay.tag(...)
+    ASY_NODE_PHASE,    // interpreter start-up, shutdown
     ASY_NODE_KINDS
 } asy_node_kind;
 
@@ -166,32 +166,32 @@ typedef struct {
     uint32_t last_child; // the writer's inline cache; 0 = none
     uint64_t calls;      // begun
     uint64_t self_ticks;
-    uint64_t wait_ticks; // the part of self_ticks that the thread did not run; CPU = self - wait
-    uint64_t resumes;    // of a suspended generator or coroutine
+    uint64_t wait_ticks;      // the part of self_ticks that the thread did not run; CPU = self - wait
+    uint64_t resumes;         // of a suspended generator or coroutine
     uint64_t suspended_ticks; // between a yield and the resume that followed, summed at the resuming node
-    uint64_t unwinds;    // calls and resumes that an exception ended
-} asy_node; // 64 bytes
+    uint64_t unwinds;         // calls and resumes that an exception ended
+} asy_node;                   // 64 bytes
 
 // Page 0 of a THREAD chunk.
 typedef struct {
-    uint64_t serial;      // from asy_proc.next_thread
-    uint64_t native_id;   // gettid()
-    uint64_t ident;       // threading.get_ident()
-    uint64_t start_ticks; // first event
-    uint64_t end_ticks;   // thread exit, 0 while it lives (or was killed)
-    uint64_t start_cpu_ns; // CLOCK_THREAD_CPUTIME_ID at the first event
-    uint64_t end_cpu_ns;   // at exit
-    uint64_t flags;        // ASY_THREAD_F_*
-    uint64_t name_bytes;   // release; 0 = not known
+    uint64_t serial;           // from asy_proc.next_thread
+    uint64_t native_id;        // gettid()
+    uint64_t ident;            // threading.get_ident()
+    uint64_t start_ticks;      // first event
+    uint64_t end_ticks;        // thread exit, 0 while it lives (or was killed)
+    uint64_t start_cpu_ns;     // CLOCK_THREAD_CPUTIME_ID at the first event
+    uint64_t end_cpu_ns;       // at exit
+    uint64_t flags;            // ASY_THREAD_F_*
+    uint64_t name_bytes;       // release; 0 = not known
     char name[ASY_NAME_BYTES]; // UTF-8, cut at a character
     // Hot words
-    uint64_t node_count; // release
-    uint64_t depth;      // frames in use; frame 0 is the bottom (token 0)
-    uint64_t last_ticks; // time of the last event: the node on top owns what follows
+    uint64_t node_count;                  // release
+    uint64_t depth;                       // frames in use; frame 0 is the bottom (token 0)
+    uint64_t last_ticks;                  // time of the last event: the node on top owns what follows
     uint64_t cpu_read_ns, cpu_read_ticks; // last reading of the thread's CPU clock, and when
-    uint64_t overhead_ticks; // our own slow paths, charged to nobody
-    uint64_t overhead_events; // slow paths taken
-    uint64_t overflow;   // frames above the deepest we keep: entered, not on the stack
+    uint64_t overhead_ticks;              // our own slow paths, charged to nobody
+    uint64_t overhead_events;             // slow paths taken
+    uint64_t overflow;                    // frames above the deepest we keep: entered, not on the stack
 } asy_thread;
 
 #define ASY_THREAD_F_MAIN 1u
@@ -226,14 +226,14 @@ uint64_t asy_arena_front_bytes(uint64_t size_bytes);
 #define ASY_WINDOW_MAX 1024u
 
 typedef struct {
-    asy_arena_head *head;   // borrowed from the mapping
+    asy_arena_head *head; // borrowed from the mapping
     asy_proc *procs;
     asy_chunk *chunks;
     uint64_t front_bytes;
-    uint64_t chunk_count;   // checked copy of head->chunk_count
-    uint64_t mapped_bytes;  // address space used, atomic
-    uint64_t populated_bytes; // of chunks claimed here, each once, atomic
-    uint8_t *window[ASY_WINDOW_MAX]; // atomic pointers; NULL = not mapped here
+    uint64_t chunk_count;               // checked copy of head->chunk_count
+    uint64_t mapped_bytes;              // address space used, atomic
+    uint64_t populated_bytes;           // of chunks claimed here, each once, atomic
+    uint8_t *window[ASY_WINDOW_MAX];    // atomic pointers; NULL = not mapped here
     uint64_t populated[ASY_WINDOW_MAX]; // one bit a chunk that was claimed here, atomic
 } asy_arena;
 

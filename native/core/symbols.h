@@ -40,7 +40,8 @@ typedef struct {
 // Bytes that a record with these strings takes; 0 if there are too many.
 uint32_t asy_symbol_size(const asy_text *strings, uint32_t count);
 // Write one at `out` (8-aligned, asy_symbol_size bytes). Strings over the limit are cut.
-void asy_symbol_write(void *out, uint32_t func, uint32_t kind, uint32_t flags, uint32_t line, const asy_text *strings, uint32_t count);
+void asy_symbol_write(void *out, uint32_t func, uint32_t kind, uint32_t flags, uint32_t line, const asy_text *strings,
+                      uint32_t count);
 // Check and split a record at `in` with `len` bytes available. strings has room for ASY_SYMBOL_STRINGS; they borrow from `in`.
 // Errors: ASY_ECORRUPT.
 asy_status asy_symbol_read(const void *in, size_t len, asy_symbol *head, asy_text *strings);

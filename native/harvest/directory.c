@@ -134,8 +134,7 @@ meet(asy_harvest *h, uint32_t chunk, uint64_t state, uint32_t kind)
         refuse(h, chunk);
         return ASY_OK;
     }
-    st = asy_threads_link(h, p, state >> 24, chunk, kind, asy_word_load32(&h->arena->chunks[chunk].ordinal),
-                          &accepted);
+    st = asy_threads_link(h, p, state >> 24, chunk, kind, asy_word_load32(&h->arena->chunks[chunk].ordinal), &accepted);
     if (st != ASY_OK) {
         return st;
     }

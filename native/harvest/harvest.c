@@ -45,7 +45,7 @@ asy_harvest_free(asy_harvest *h)
     for (uint32_t i = 0; i < ASY_PROC_MAX; i++) {
         asy_process_free(h->processes[i]);
     }
-    free(h->threads);
+    free((void *)h->threads);
     free(h->chunks);
     free(h->scratch);
     free(h);

@@ -129,7 +129,8 @@ row_for(asy_harvest *h, asy_model_process *p, const asy_text *name, asy_model_me
         return st;
     }
     memcpy(m->name, text, len);
-    m->row = (asy_write_thread){.id = ASY_NONE, .process = p->id, .start_ns = UINT64_MAX, .ended = 1, .name = {m->name, len}};
+    m->row = (asy_write_thread){
+        .id = ASY_NONE, .process = p->id, .start_ns = UINT64_MAX, .ended = 1, .name = {m->name, len}};
     p->merged[i] = m;
     *out = m;
     return ASY_OK;
@@ -167,7 +168,8 @@ add_counts(asy_model_node *to, const asy_model_node *from)
 static asy_status
 node_for(asy_harvest *h, asy_model_merged *m, uint32_t parent, const asy_model_node *n, uint32_t *id)
 {
-    uint64_t kind = (n->kind & 15u) | (n->kind & ASY_NODE_F_INHERITED ? 16u : 0) | (n->kind & ASY_NODE_F_FOLDED ? 32u : 0);
+    uint64_t kind =
+        (n->kind & 15u) | (n->kind & ASY_NODE_F_INHERITED ? 16u : 0) | (n->kind & ASY_NODE_F_FOLDED ? 32u : 0);
     uint64_t key = (uint64_t)parent << 38 | kind << 32 | n->func;
     uint64_t known;
     asy_status st;

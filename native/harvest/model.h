@@ -45,21 +45,21 @@ typedef struct {
 typedef struct asy_model_thread {
     struct asy_model_process *process; // borrowed
     uint64_t serial;
-    uint32_t place;  // in asy_harvest.threads
-    uint32_t chunk;  // the THREAD chunk, ASY_NONE = not seen
-    uint32_t id;     // row in the recording, ASY_NONE = none yet
-    uint32_t checkpoints; // that it has lived through
-    bool ended;      // by itself
-    bool damaged;    // its nodes are taken no further
-    bool lied;       // its counts were more than can be
-    bool waited;     // a symbol was missing at the last take
+    uint32_t place;                               // in asy_harvest.threads
+    uint32_t chunk;                               // the THREAD chunk, ASY_NONE = not seen
+    uint32_t id;                                  // row in the recording, ASY_NONE = none yet
+    uint32_t checkpoints;                         // that it has lived through
+    bool ended;                                   // by itself
+    bool damaged;                                 // its nodes are taken no further
+    bool lied;                                    // its counts were more than can be
+    bool waited;                                  // a symbol was missing at the last take
     uint64_t seen_event, seen_ticks, seen_cpu_ns; // its CPU time when last asked for, during the call since that event
-    uint32_t limit;  // nodes that were complete when this poll began
+    uint32_t limit;                               // nodes that were complete when this poll began
     asy_model_pieces node_pieces, stack_pieces;
-    asy_model_node *nodes; // owned
-    uint32_t *open;        // owned, as long as nodes, zero between takes
+    asy_model_node *nodes;                   // owned
+    uint32_t *open;                          // owned, as long as nodes, zero between takes
     uint32_t node_count, node_room, defined; // `defined`: nodes the writer knows
-    asy_write_thread row;  // as last taken; its name points to `name`
+    asy_write_thread row;                    // as last taken; its name points to `name`
     char name[ASY_NAME_BYTES];
 } asy_model_thread;
 
@@ -67,7 +67,7 @@ typedef struct {
     asy_model_node *nodes; // owned
     uint8_t *changed;      // owned
     uint32_t node_count, node_room, defined;
-    asy_map index; // (parent, kind, func) → node
+    asy_map index;        // (parent, kind, func) → node
     asy_write_thread row; // its name points to `name`
     char name[ASY_NAME_BYTES];
     bool row_changed;
@@ -83,20 +83,20 @@ typedef struct asy_model_process {
     uint32_t rows;        // threads with a row of their own
     uint64_t main_serial; // of the thread in main_id
     uint32_t main_id, main_nodes;
-    uint64_t lost_symbols; // functions that were given the name "?"
-    asy_map funcs;   // id in the process → id in the recording
-    asy_map threads; // serial + 1 → asy_model_thread
+    uint64_t lost_symbols;                         // functions that were given the name "?"
+    asy_map funcs;                                 // id in the process → id in the recording
+    asy_map threads;                               // serial + 1 → asy_model_thread
     asy_model_merged *merged[ASY_MERGED_ROWS + 1]; // owned
-    char *texts; // owned: executable, cwd, command
-    asy_write_process row; // last written; its texts borrow from `texts`
+    char *texts;                                   // owned: executable, cwd, command
+    asy_write_process row;                         // last written; its texts borrow from `texts`
 } asy_model_process;
 
 // What is known of a chunk that is not free.
 typedef struct {
     uint64_t owner; // state >> 8 when it was taken over, UINT64_MAX = not yet
     uint32_t kind;
-    uint32_t read;  // symbol bytes consumed
-    bool taken;     // nothing more is wanted from it
+    uint32_t read; // symbol bytes consumed
+    bool taken;    // nothing more is wanted from it
 } asy_model_chunk;
 
 struct asy_harvest {
@@ -106,10 +106,10 @@ struct asy_harvest {
     asy_clock_pair begin, now;
     asy_clock_scale scale;
     uint64_t gap_ticks;
-    asy_model_chunk *chunks; // owned, chunk_room
-    uint32_t chunk_room, chunk_top; // no chunk from `top` on was ever claimed
+    asy_model_chunk *chunks;                    // owned, chunk_room
+    uint32_t chunk_room, chunk_top;             // no chunk from `top` on was ever claimed
     asy_model_process *processes[ASY_PROC_MAX]; // owned; by slot
-    asy_model_thread **threads; // owned, each owned
+    asy_model_thread **threads;                 // owned, each owned
     uint32_t thread_count, thread_room;
     uint32_t look_next; // thread whose CPU time was asked for last
     uint32_t next_process, next_thread, next_func;
@@ -118,7 +118,7 @@ struct asy_harvest {
     uint64_t counted, counted_ticks; // sums over all nodes, so that no reader's sum overflows
     uint64_t losses[ASY_LOSS_COUNT]; // last written
     asy_harvest_totals totals;
-    uint8_t *scratch;  // owned, one chunk
+    uint8_t *scratch; // owned, one chunk
 };
 
 uint64_t asy_harvest_ns(const asy_harvest *h, uint64_t ticks); // since the session began
@@ -132,13 +132,14 @@ void asy_directory_release(asy_harvest *h, uint32_t chunk);
 void asy_directory_bury(asy_harvest *h, uint32_t slot);
 
 // symbols.c
-asy_status asy_symbols_take(asy_harvest *h, asy_model_process *p, const uint8_t *bytes, uint32_t len, uint32_t *used, bool *damaged);
+asy_status asy_symbols_take(asy_harvest *h, asy_model_process *p, const uint8_t *bytes, uint32_t len, uint32_t *used,
+                            bool *damaged);
 bool asy_symbols_find(const asy_model_process *p, uint32_t func, uint32_t *id);
 asy_status asy_symbols_invent(asy_harvest *h, asy_model_process *p, uint32_t func, uint32_t *id);
 
 // threads.c
-asy_status asy_threads_link(asy_harvest *h, asy_model_process *p, uint64_t serial, uint32_t chunk, uint32_t kind, uint32_t ordinal,
-                            bool *accepted);
+asy_status asy_threads_link(asy_harvest *h, asy_model_process *p, uint64_t serial, uint32_t chunk, uint32_t kind,
+                            uint32_t ordinal, bool *accepted);
 void asy_threads_mark(asy_harvest *h, asy_model_thread *t, bool count);
 // Take over what is complete and write it, as a row of its own or (at its end) merged. `until`: when open calls are cut.
 asy_status asy_threads_take(asy_harvest *h, asy_model_thread *t, uint64_t until, bool last);

@@ -51,7 +51,7 @@ thread_new(asy_harvest *h, asy_model_process *p, uint64_t serial, asy_model_thre
 
     if (h->thread_count == h->thread_room) {
         uint32_t room = h->thread_room == 0 ? 64 : h->thread_room * 2;
-        asy_model_thread **bigger = realloc(h->threads, room * sizeof(*bigger));
+        asy_model_thread **bigger = (asy_model_thread **)realloc((void *)h->threads, room * sizeof(void *));
 
         if (bigger == NULL) {
             return ASY_ENOMEM;
@@ -322,9 +322,11 @@ row_of(asy_harvest *h, asy_model_thread *t, const asy_thread *page, uint64_t unt
     uint64_t end = asy_word_load(&page->end_ticks);
     uint64_t cpu_from = asy_word_load(&page->start_cpu_ns);
     uint64_t cpu_to = asy_word_load(t->ended ? &page->end_cpu_ns : &page->cpu_read_ns);
+    uint64_t seen = t->ended ? 0 : t->seen_cpu_ns; // by the kernel, perhaps later than by the thread
     uint64_t len = __atomic_load_n(&page->name_bytes, __ATOMIC_ACQUIRE);
     uint64_t overhead = asy_word_load(&page->overhead_ticks);
 
+    cpu_to = seen > cpu_to ? seen : cpu_to;
     len = len < ASY_NAME_BYTES ? len : ASY_NAME_BYTES;
     memcpy(t->name, page->name, len);
     return (asy_write_thread){

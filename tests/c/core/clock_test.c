@@ -25,7 +25,8 @@ static void
 a_line_through_two_pairs_is_exact_in_integers(void **state)
 {
     asy_clock_pair from = {3000000000000000ull, 5000000000ull};
-    asy_clock_pair to = {3000000000000000ull + 2600000000ull * 86400u * 365u, 5000000000ull + 1000000000ull * 86400u * 365u};
+    asy_clock_pair to = {3000000000000000ull + 2600000000ull * 86400u * 365u,
+                         5000000000ull + 1000000000ull * 86400u * 365u};
     asy_clock_scale s = asy_clock_scale_make(ASY_CLOCK_COUNTER, from, to);
 
     (void)state;
@@ -35,7 +36,7 @@ a_line_through_two_pairs_is_exact_in_integers(void **state)
     assert_int_equal(asy_clock_span_ns(&s, 2), 1); // rounded
     assert_int_equal(asy_clock_at_ns(&s, to.ticks), to.ns);
     assert_int_equal(asy_clock_at_ns(&s, from.ticks - 2600), 5000000000ull - 1000);
-    assert_int_equal(asy_clock_at_ns(&s, 0), 0);                      // long before: held at 0
+    assert_int_equal(asy_clock_at_ns(&s, 0), 0); // long before: held at 0
     assert_int_equal(asy_clock_span_ns(&s, UINT64_MAX) / 1000000000u, UINT64_MAX / 2600000000u);
 }
 

@@ -35,8 +35,8 @@ mimic_let_go(mimic *m, uint32_t index)
 {
     uint64_t me = holder(m);
 
-    if (mimic_ledger != NULL && !__atomic_compare_exchange_n(&mimic_ledger[index], &me, 0, false, __ATOMIC_ACQ_REL,
-                                                             __ATOMIC_ACQUIRE)) {
+    if (mimic_ledger != NULL &&
+        !__atomic_compare_exchange_n(&mimic_ledger[index], &me, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
         __atomic_fetch_add(mimic_doubles, 1, __ATOMIC_RELAXED);
     }
 }
@@ -254,7 +254,8 @@ mimic_symbol(mimic *m, uint32_t func, uint32_t kind, uint32_t line, const asy_te
 uint32_t
 mimic_func(mimic *m, uint32_t kind, const char *name, const char *file, uint32_t line)
 {
-    asy_text strings[3] = {{name, (uint32_t)strlen(name)}, {name, (uint32_t)strlen(name)}, {file, (uint32_t)strlen(file)}};
+    asy_text strings[3] = {
+        {name, (uint32_t)strlen(name)}, {name, (uint32_t)strlen(name)}, {file, (uint32_t)strlen(file)}};
     uint32_t func = mimic_new_func(m);
 
     return mimic_symbol(m, func, kind, line, strings, 3) ? func : 0;

@@ -17,7 +17,7 @@ typedef struct {
     uint32_t chunk;       // the THREAD chunk
     uint32_t *others;     // owned: NODES and STACK chunks
     uint32_t other_count, other_room;
-    uint32_t syms;        // chunk that takes symbols now
+    uint32_t syms; // chunk that takes symbols now
     uint8_t *syms_at;
     uint32_t syms_used, syms_room, syms_ordinal;
 } mimic;
@@ -36,7 +36,8 @@ int mimic_file(uint64_t chunks);
 // Claim a process row and make it LIVE; ASY_PROC_MAX if there is none.
 uint32_t mimic_process(asy_arena *a, uint64_t pid, uint64_t now);
 // Begin a thread in a new THREAD chunk. False if no memory can be had.
-bool mimic_begin(mimic *m, asy_arena *a, uint32_t proc, uint64_t native_id, const char *name, uint64_t gap, uint64_t now);
+bool mimic_begin(mimic *m, asy_arena *a, uint32_t proc, uint64_t native_id, const char *name, uint64_t gap,
+                 uint64_t now);
 // It ends by itself: its chunks become ENDED.
 void mimic_end(mimic *m, uint64_t now);
 // Forget the private side; the arena keeps what it has (as after a SIGKILL).

@@ -146,10 +146,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_written_is_read),
-        cmocka_unit_test(long_strings_are_cut_at_a_character),
-        cmocka_unit_test(too_many_strings_have_no_size),
-        cmocka_unit_test(every_truncation_is_corrupt),
+        cmocka_unit_test(what_is_written_is_read),         cmocka_unit_test(long_strings_are_cut_at_a_character),
+        cmocka_unit_test(too_many_strings_have_no_size),   cmocka_unit_test(every_truncation_is_corrupt),
         cmocka_unit_test(flipped_bits_never_read_outside),
     };
 

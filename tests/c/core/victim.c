@@ -15,9 +15,27 @@ victim_dice(uint64_t *state)
 uint64_t
 victim_poison(uint64_t *state)
 {
-    static const uint64_t odd[] = {0,          1,          2,          511,        512,         513,          0x7fffffff,
-                                   UINT32_MAX, 0x80000000, 0x100000001, UINT64_MAX, INT64_MAX,   UINT64_MAX - 7, 1025,
-                                   12288,      12296,      65536,      65544,      0x3ff,       0x101,        0x102};
+    static const uint64_t odd[] = {0,
+                                   1,
+                                   2,
+                                   511,
+                                   512,
+                                   513,
+                                   0x7fffffff,
+                                   UINT32_MAX,
+                                   0x80000000,
+                                   0x100000001,
+                                   UINT64_MAX,
+                                   INT64_MAX,
+                                   UINT64_MAX - 7,
+                                   1025,
+                                   12288,
+                                   12296,
+                                   65536,
+                                   65544,
+                                   0x3ff,
+                                   0x101,
+                                   0x102};
     uint64_t roll = victim_dice(state);
 
     return roll % 3 == 0 ? victim_dice(state) : odd[(roll >> 8) % (sizeof(odd) / sizeof(odd[0]))];
@@ -108,7 +126,8 @@ victim_shuffle(victim *v, uint64_t *state)
 {
     asy_chunk *c = &v->arena.chunks[victim_dice(state) % VICTIM_CHUNKS];
 
-    c->state = asy_chunk_word((uint32_t)(victim_dice(state) % 4), (uint32_t)(victim_dice(state) % 3), victim_dice(state) % 6);
+    c->state =
+        asy_chunk_word((uint32_t)(victim_dice(state) % 4), (uint32_t)(victim_dice(state) % 3), victim_dice(state) % 6);
     c->kind = (uint32_t)(victim_dice(state) % 6);
     c->ordinal = (uint32_t)(victim_dice(state) % 3);
     c->sym_bytes = victim_poison(state);

@@ -4,7 +4,6 @@
 // in flight for each thread that was killed. Prints the seed; exits 1 at the first broken invariant.
 #include <pthread.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,10 +31,10 @@ typedef struct {
 } tally;
 
 typedef struct {
-    uint64_t doubles;   // chunks owned twice
+    uint64_t doubles; // chunks owned twice
     uint64_t row_count;
     uint64_t pid_count;
-    uint64_t harvested; // threads, for flow control
+    uint64_t harvested;      // threads, for flow control
     uint64_t pids[PIDS_MAX]; // processes that write, in the order of their start
     uint64_t ledger[CHUNKS_MAX];
     tally rows[ROWS_MAX];
@@ -46,9 +45,9 @@ typedef struct {
     asy_arena *arena;
     uint32_t proc;
     uint64_t seed;
-    uint64_t events;      // calls of each thread
-    uint64_t pace;        // threads that may be ahead of the harvester: the bound on memory, whoever is slow; 0 = any
-    uint32_t generations; // short threads that each writer becomes, one after the other
+    uint64_t events;       // calls of each thread
+    uint64_t pace;         // threads that may be ahead of the harvester: the bound on memory, whoever is slow; 0 = any
+    uint32_t generations;  // short threads that each writer becomes, one after the other
     uint32_t funcs[FUNCS]; // 0 = not defined, UINT32_MAX = somebody is at it
 } writer;
 
@@ -59,6 +58,8 @@ typedef struct {
     asy_writer *writer;
     asy_harvest *harvest;
     uint64_t polls, write_every;
+    uint64_t calls;
+    bool checked[ASY_PROC_MAX];
     uint64_t owner[CHUNKS_MAX], nodes[CHUNKS_MAX]; // what the checker saw last
 } reader;
 
@@ -66,16 +67,13 @@ static board *shared;
 static uint64_t seed = 1;
 static const char *phase = "";
 
-static void __attribute__((format(printf, 1, 2)))
-broken(const char *format, ...)
-{
-    va_list args;
+// An invariant does not hold: say which, and end.
+#define broken(...) (fprintf(stderr, __VA_ARGS__), stop())
 
-    va_start(args, format);
-    fprintf(stderr, "arena_stress: %s, seed %llu: ", phase, (unsigned long long)seed);
-    vfprintf(stderr, format, args);
-    fprintf(stderr, "\n");
-    va_end(args);
+static _Noreturn void
+stop(void)
+{
+    fprintf(stderr, "\narena_stress: broken in %s, seed %llu\n", phase, (unsigned long long)seed);
     exit(1);
 }
 
@@ -101,8 +99,8 @@ func_at(writer *w, mimic *m, uint32_t i)
     if (id != 0 && id != UINT32_MAX) {
         return id;
     }
-    if (id == UINT32_MAX || !__atomic_compare_exchange_n(&w->funcs[i], &none, UINT32_MAX, false, __ATOMIC_ACQ_REL,
-                                                         __ATOMIC_RELAXED)) {
+    if (id == UINT32_MAX ||
+        !__atomic_compare_exchange_n(&w->funcs[i], &none, UINT32_MAX, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
         return 0;
     }
     snprintf(name, sizeof(name), "f%u", i);
@@ -181,13 +179,12 @@ static void
 limit(int which, uint64_t more)
 {
     struct rlimit r;
+    char text[64] = {0};
     unsigned long pages = 0;
     FILE *f = fopen("/proc/self/statm", "r");
 
     if (f != NULL) {
-        if (fscanf(f, "%lu", &pages) != 1) {
-            pages = 0;
-        }
+        pages = fgets(text, sizeof(text), f) != NULL ? strtoul(text, NULL, 10) : 0;
         fclose(f);
     }
     r.rlim_cur = r.rlim_max = which == RLIMIT_AS ? pages * (unsigned long)sysconf(_SC_PAGESIZE) + more : more;
@@ -324,7 +321,8 @@ check_directory(reader *r)
             continue;
         }
         if (r->owner[i] == state >> 8 && nodes < r->nodes[i]) {
-            broken("chunk %u went from %llu nodes to %llu", i, (unsigned long long)r->nodes[i], (unsigned long long)nodes);
+            broken("chunk %u went from %llu nodes to %llu", i, (unsigned long long)r->nodes[i],
+                   (unsigned long long)nodes);
         }
         r->owner[i] = state >> 8;
         r->nodes[i] = nodes;
@@ -348,6 +346,8 @@ look(reader *r)
                      __ATOMIC_RELEASE);
 }
 
+static void check_process(reader *r, uint32_t p);
+
 // Its chunks are nobody's now.
 static void
 bury(reader *r, uint64_t pid, int status)
@@ -360,6 +360,11 @@ bury(reader *r, uint64_t pid, int status)
     if (asy_harvest_process_died(r->harvest, pid, asy_clock_ns(), WIFSIGNALED(status) ? 2 : 1,
                                  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status)) != ASY_OK) {
         broken("the death of %llu", (unsigned long long)pid);
+    }
+    for (uint32_t p = 0; p < r->writer->process_count; p++) {
+        if (r->writer->processes[p].pid == pid) {
+            check_process(r, p);
+        }
     }
 }
 
@@ -374,12 +379,55 @@ loss(const asy_writer *w, int which)
     return n;
 }
 
-// What the recording says of each process against what its threads said of themselves.
+// What the recording says of a process against what its threads said of themselves. Once, when it is dead: then its nodes are
+// let go, so that a long storm needs no more memory than a short one.
+static void
+check_process(reader *r, uint32_t p)
+{
+    asy_writer *w = r->writer;
+    uint64_t counted = 0, written = 0, killed = 0;
+
+    if (r->checked[p]) {
+        return;
+    }
+    r->checked[p] = true;
+    for (uint64_t i = 0; i < shared->row_count; i++) {
+        if (shared->rows[i].pid == w->processes[p].pid) {
+            counted += shared->rows[i].calls;
+            killed += !shared->rows[i].ended;
+            shared->rows[i].pid = 0; // a long storm uses pids again
+        }
+    }
+    for (uint32_t t = 0; t < w->thread_count; t++) {
+        fake_thread *th = &w->threads[t];
+        uint64_t self = 0;
+
+        if (th->row.process != p) {
+            continue;
+        }
+        for (uint32_t n = 0; n < th->node_count; n++) {
+            written += th->nodes[n].counts.calls;
+            self += th->nodes[n].counts.self_ns;
+        }
+        if (th->row.ended && th->row.merged == 1 && self != th->row.end_ns - th->row.start_ns) {
+            broken("a thread of %llu ns has %llu ns", (unsigned long long)(th->row.end_ns - th->row.start_ns),
+                   (unsigned long long)self);
+        }
+        free(th->nodes);
+        th->nodes = NULL;
+        th->node_count = th->node_room = 0;
+    }
+    if (written < counted || written > counted + killed) {
+        broken("process %u: %llu calls written, %llu counted, %llu threads killed", p, (unsigned long long)written,
+               (unsigned long long)counted, (unsigned long long)killed);
+    }
+    r->calls += written;
+}
+
 static void
 check_totals(reader *r)
 {
     const asy_writer *w = r->writer;
-    uint64_t all = 0;
 
     if (w->problem[0] != '\0') {
         broken("%s", w->problem);
@@ -389,36 +437,11 @@ check_totals(reader *r)
                (unsigned long long)loss(w, ASY_LOSS_RESYNCS), (unsigned long long)loss(w, ASY_LOSS_UNMATCHED));
     }
     for (uint32_t p = 0; p < w->process_count; p++) {
-        uint64_t counted = 0, written = 0, open = 0;
-
-        for (uint64_t i = 0; i < shared->row_count; i++) {
-            if (shared->rows[i].pid == w->processes[p].pid) {
-                counted += shared->rows[i].calls;
-                open += !shared->rows[i].ended;
-            }
-        }
-        for (uint32_t t = 0; t < w->thread_count; t++) {
-            const fake_thread *th = &w->threads[t];
-            uint64_t self = 0;
-
-            for (uint32_t n = 0; th->row.process == p && n < th->node_count; n++) {
-                written += th->nodes[n].counts.calls;
-                self += th->nodes[n].counts.self_ns;
-            }
-            if (th->row.process == p && th->row.ended && th->row.merged == 1 && self != th->row.end_ns - th->row.start_ns) {
-                broken("a thread of %llu ns has %llu ns", (unsigned long long)(th->row.end_ns - th->row.start_ns),
-                       (unsigned long long)self);
-            }
-        }
-        if (written < counted || written > counted + open) {
-            broken("process %u: %llu calls written, %llu counted, %llu threads killed", p, (unsigned long long)written,
-                   (unsigned long long)counted, (unsigned long long)open);
-        }
-        all += written;
+        check_process(r, p);
     }
     printf("  %s: %u processes, %llu threads, %llu calls, %llu polls; refused chunks %llu, folds %llu\n", phase,
-           w->process_count, (unsigned long long)asy_harvest_count(r->harvest).threads_seen, (unsigned long long)all,
-           (unsigned long long)r->polls, (unsigned long long)loss(w, ASY_LOSS_CHUNKS),
+           w->process_count, (unsigned long long)asy_harvest_count(r->harvest).threads_seen,
+           (unsigned long long)r->calls, (unsigned long long)r->polls, (unsigned long long)loss(w, ASY_LOSS_CHUNKS),
            (unsigned long long)loss(w, ASY_LOSS_FOLDS));
 }
 

@@ -72,7 +72,8 @@ asy_write_process_row(asy_writer *w, const asy_write_process *p)
     }
     w->process_count += p->id == w->process_count;
     w->processes[p->id] = *p;
-    snprintf(w->commands[p->id], sizeof(w->commands[0]), "%.*s", (int)p->command.len, p->command.len > 0 ? p->command.bytes : "");
+    snprintf(w->commands[p->id], sizeof(w->commands[0]), "%.*s", (int)p->command.len,
+             p->command.len > 0 ? p->command.bytes : "");
     return w->fail;
 }
 

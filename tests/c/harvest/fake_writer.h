@@ -24,7 +24,7 @@ typedef struct {
 } fake_func;
 
 struct asy_writer {
-    asy_status fail; // what every call returns from now on
+    asy_status fail;   // what every call returns from now on
     char problem[200]; // the first breach of the writer's contract, "" = none
     asy_write_process processes[ASY_PROC_MAX];
     char commands[ASY_PROC_MAX][256];

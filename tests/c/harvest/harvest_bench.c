@@ -60,7 +60,8 @@ million_nodes(void)
         asy_harvest_new(&program, w, now_pair(), &h) != ASY_OK) {
         return 1;
     }
-    if (!mimic_begin(&m, &agent, mimic_process(&agent, 5, asy_clock_ns()), 1, "MainThread", UINT64_MAX, asy_clock_ns())) {
+    if (!mimic_begin(&m, &agent, mimic_process(&agent, 5, asy_clock_ns()), 1, "MainThread", UINT64_MAX,
+                     asy_clock_ns())) {
         return 1;
     }
     grow_tree(&m, 1000000);
@@ -79,8 +80,9 @@ million_nodes(void)
     asy_write_session_end(w, 1);
     end = ms_since(from);
     asy_writer_bytes(w, &bytes);
-    printf("%llu nodes: first checkpoint %.0f ms, an unchanged one %.1f ms, the end %.0f + %.0f ms, recording %.1f MB\n",
-           (unsigned long long)asy_harvest_count(h).nodes, first, again, last, end, (double)bytes / 1e6);
+    printf(
+        "%llu nodes: first checkpoint %.0f ms, an unchanged one %.1f ms, the end %.0f + %.0f ms, recording %.1f MB\n",
+        (unsigned long long)asy_harvest_count(h).nodes, first, again, last, end, (double)bytes / 1e6);
     asy_harvest_free(h);
     asy_writer_free(w);
     return 0;
@@ -90,7 +92,7 @@ static int
 idle_arena(void)
 {
     static asy_arena agent, program;
-    mimic *m = calloc(THREADS, sizeof(*m));
+    static mimic m[THREADS];
     int fd = mimic_file(THREADS + 8);
     asy_writer *w = NULL;
     asy_harvest *h = NULL;
@@ -98,7 +100,7 @@ idle_arena(void)
     uint64_t from;
     double idle;
 
-    if (m == NULL || fd < 0 || asy_arena_attach(&agent, fd, MIMIC_NONCE) != ASY_OK ||
+    if (fd < 0 || asy_arena_attach(&agent, fd, MIMIC_NONCE) != ASY_OK ||
         asy_arena_attach(&program, fd, MIMIC_NONCE) != ASY_OK || asy_writer_new(-1, &w) != ASY_OK ||
         asy_harvest_new(&program, w, now_pair(), &h) != ASY_OK) {
         return 1;
