@@ -17,14 +17,6 @@ slow_tests() {
     ASSAY_TEST_PYTHONS=$(pythons_here :) ASSAY_BUILD=build "$PYTHON" -m pytest -c pyproject.toml tests/slow
 }
 
-stdlib_tests() {
-    failed=0
-    for python in $(pythons_here ' '); do
-        "$PYTHON" tests/stdlib/run.py --python "$python" || failed=1
-    done
-    return $failed
-}
-
 test_all() {
     ASSAY_TEST_ALL=1 # tests/py: 200 kills, and all of the standard library's tests
     export ASSAY_TEST_ALL
@@ -37,7 +29,6 @@ test_all() {
     as_test asan asan || status=1
     as_test tsan tsan || status=1
     as_test aarch64 tools/aarch64 || status=1
-    as_test stdlib stdlib_tests || status=1
     [ ! -d tests/slow ] || as_test slow slow_tests || status=1
     fuzz_reader 600 || status=1
     conclude
