@@ -47,6 +47,7 @@ on_start(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
     if (t == NULL || (func = asy_funcs_code(t, (PyCodeObject *)args[0])) == 0) {
         Py_RETURN_NONE;
     }
+    asy_tags_context(t);
     node = asy_tree_child(&t->tree, func, ASY_NODE_PY, &made);
     if (__builtin_expect(made, 0)) {
         asy_backend_made(t, (PyCodeObject *)args[0], func, &token);
@@ -67,6 +68,7 @@ on_resume(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
     if (t == NULL || (func = asy_funcs_code(t, (PyCodeObject *)args[0])) == 0) {
         Py_RETURN_NONE;
     }
+    asy_tags_context(t);
     node = asy_tree_child(&t->tree, func, ASY_NODE_PY, &made);
     asy_suspend_resume(&asy_the_agent.suspend, &t->tree, node, token_of(args[0]), asy_cpython_frame(), asy_agent_ticks());
     Py_RETURN_NONE;

@@ -31,6 +31,7 @@ typedef struct {
     uint32_t slot;      // of the process table
     asy_proc *proc;     // that row
     int measuring;      // atomic; 0 = callbacks do nothing
+    int context_checks; // atomic; 1: events have to look whether the context is another one (tags.h)
     uint64_t epoch;     // atomic; one more each time measuring begins: stacks of before are read anew
     asy_clock_kind clock;
     asy_clock_pair begin;
@@ -79,6 +80,7 @@ typedef struct {
     PyTypeObject *tag_type, *link_type; // owned; NULL until the module is imported
     PyObject *tag_var;       // ContextVar, owned
     uint64_t tag_count;      // atomic: activations so far
+    int tag_follows;         // atomic; 1: contexts are being followed
     PyTypeObject *profile_type, *loaded_type, *column_type; // owned; NULL until the module is imported
     PyObject *recording_error; // owned
     PyObject *started;       // list, owned: profiles of start()

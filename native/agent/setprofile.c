@@ -30,6 +30,7 @@ on_call(PyFrameObject *frame, PyCodeObject *code)
     if (t == NULL || (func = asy_funcs_code(t, code)) == 0) {
         return;
     }
+    asy_tags_context(t);
     node = asy_tree_child(&t->tree, func, ASY_NODE_PY, &made);
     if (__builtin_expect((code->co_flags & SUSPENDS) != 0, 0) && !asy_profile_begins(frame)) {
         asy_suspend_resume(&asy_the_agent.suspend, &t->tree, node, token, (uint64_t)(uintptr_t)frame, asy_agent_ticks());
@@ -83,6 +84,7 @@ on_c_call(PyCodeObject *code, PyObject *callable)
     if (t == NULL) {
         return;
     }
+    asy_tags_context(t);
     func = asy_funcs_callable(t, callable, &kind);
     if (__builtin_expect(func == 0, 0)) {
         asy_tags_call(t, callable, NULL, token_of(code) | 1u); // methods come bound

@@ -45,6 +45,22 @@ owner_make(void)
     return asy_cpython_context() != NULL ? PyWeakref_NewRef(asy_cpython_context(), NULL) : NULL;
 }
 
+static void on_switch(void);
+
+// From the first tag on, contexts are followed.
+static void
+follow(asy_agent *a)
+{
+    int was = 0;
+
+    if (!__atomic_compare_exchange_n(&a->tag_follows, &was, 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+        return;
+    }
+    if (!asy_cpython_watch_contexts(on_switch)) {
+        __atomic_store_n(&a->context_checks, !ASY_CPYTHON_MONITORING || !a->c_calls, __ATOMIC_RELAXED);
+    }
+}
+
 // ---- in and out ----
 
 static bool
@@ -74,6 +90,7 @@ asy_tags_enter(asy_tag *tag)
     done = l->owner != NULL;
     if (done && measured(&t)) {
         uint32_t func = asy_tag_func(t, tag);
+        follow(a);
         if (func != 0) {
             asy_tree_tag_in(&t->tree, func, l->token, asy_agent_ticks());
         }
@@ -198,9 +215,10 @@ asy_tags_read(asy_agent_thread *t, asy_tags_chain *chain)
     asy_tag_link *top;
 
     chain->count = 0;
-    if (asy_the_agent.tag_var == NULL || PyErr_Occurred()) {
+    if (asy_the_agent.tag_count == 0 || PyErr_Occurred()) {
         return;
     }
+    follow(&asy_the_agent);
     top = chain_top();
     for (const asy_tag_link *l = top; l != NULL; l = l->parent) {
         chain_put(t, chain, l);
@@ -253,12 +271,11 @@ on_stack(const asy_agent_thread *t, uint64_t token)
     return false;
 }
 
-// A context is entered. What it inherited and is not in effect on this stack goes there. Tags that were opened inside it come
-// and go with the frames that opened them, if that was seen.
+// What a context inherited and is not in effect on this stack goes there. Tags that were opened inside it come and go with the
+// frames that opened them, if that was seen.
 static void
-context_enter(asy_agent_thread *t, PyObject *context)
+chain_apply(asy_agent_thread *t, const asy_tag_link *top, PyObject *context)
 {
-    asy_tag_link *top = context_chain(context);
     asy_tags_chain chain = {0};
 
     for (const asy_tag_link *l = top; l != NULL; l = l->parent) {
@@ -269,7 +286,50 @@ context_enter(asy_agent_thread *t, PyObject *context)
     }
     chain_reverse(&chain);
     asy_tags_inherit(t, &chain, 0);
+}
+
+static bool
+chain_has(const asy_tag_link *top, uint64_t token)
+{
+    for (; top != NULL; top = top->parent) {
+        if ((top->token | INHERITED) == token) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+asy_tags_context_slow(asy_agent_thread *t)
+{
+    asy_tag_link *top;
+
+    t->context_ver = asy_cpython_context_ver();
+    if (PyErr_Occurred()) {
+        return;
+    }
+    top = chain_top();
+    for (;;) {
+        const asy_frame *f = asy_tree_frame(&t->tree, t->tree.thread->depth - 1);
+        if (f->kind != ASY_FRAME_TAG_INHERITED || t->tree.thread->overflow != 0 || chain_has(top, f->token)) {
+            break;
+        }
+        asy_tree_tag_out(&t->tree, f->token, asy_agent_ticks());
+    }
+    if (top != NULL && asy_cpython_context() != NULL) {
+        chain_apply(t, top, asy_cpython_context());
+    }
     Py_XDECREF(top);
+}
+
+static void
+on_switch(void)
+{
+    asy_agent_thread *t = asy_thread_tls;
+
+    if (t != NULL && t->tree.thread != NULL && t->epoch == asy_the_agent.epoch && asy_cpython_is_main_interpreter()) {
+        asy_tags_context_slow(t);
+    }
 }
 
 // ---- calls ----
@@ -313,10 +373,15 @@ asy_tags_call(asy_agent_thread *t, PyObject *callable, PyObject *argument, uint6
     if (func == 0) {
         return;
     }
-    asy_tree_enter(&t->tree, asy_tree_child(&t->tree, func, kind, &made), token, kind, asy_agent_ticks());
-    context = asy_the_agent.tag_count != 0 && !PyErr_Occurred() ? context_of(callable, argument) : NULL;
+    asy_tree_enter(&t->tree, asy_tree_child(&t->tree, func, kind, &made), token, kind | ASY_FRAME_BARRIER, asy_agent_ticks());
+    if (ASY_CPYTHON_CONTEXT_WATCHER || asy_the_agent.tag_count == 0 || PyErr_Occurred()) {
+        return;
+    }
+    context = context_of(callable, argument);
     if (context != NULL) {
-        context_enter(t, context);
+        asy_tag_link *top = context_chain(context);
+        chain_apply(t, top, context);
+        Py_XDECREF(top);
     }
 }
 

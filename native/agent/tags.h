@@ -22,6 +22,20 @@ bool asy_tags_special(PyObject *callable);
 // `argument`: the first one (borrowed), NULL where there is none. `func`, `kind`: of its node.
 void asy_tags_call(asy_agent_thread *t, PyObject *callable, PyObject *argument, uint64_t token);
 
+// The running context may be another one than at the last look: what it inherited is put on the stack, what an earlier one inherited and
+// still lies on top is taken off. How that is noticed: by a watcher where the interpreter has one; else by C calls that enter a context, and
+// where those are not all that is seen (3.11 shows no call of a partial; C calls may not be measured at all) by a look at each event.
+void asy_tags_context_slow(asy_agent_thread *t);
+
+// Hot: one load and a test that fails.
+static inline void
+asy_tags_context(asy_agent_thread *t)
+{
+    if (__builtin_expect(asy_the_agent.context_checks, 0) && asy_cpython_context_ver() != t->context_ver) {
+        asy_tags_context_slow(t);
+    }
+}
+
 // Tags that are open in the running context, for a stack that is read in the middle.
 #define ASY_TAGS_OPEN 32u
 typedef struct {

@@ -21,6 +21,7 @@ typedef struct asy_agent_thread {
 #endif
     uint32_t thread_chunk;
     uint32_t name_tries;
+    uint64_t context_ver; // of the interpreter's thread, when tags were last looked at
     uint32_t skipped; // events of a thread that has no memory
     uint8_t *sym_base; // where the next symbol record goes
     uint32_t sym_used, sym_room, sym_chunk;

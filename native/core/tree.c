@@ -10,6 +10,7 @@
 #define RESERVE 128u      // nodes of the last part that are kept for flat nodes when no chunk can be had
 #define OVERHEAD_GAPS 5u  // a slow path that took longer than so many gaps was interrupted: the rest is not ours
 #define RETRY_EVERY 4096u // wanted nodes between two tries for a chunk
+#define TAGS_KEPT 8u        // open tags that a frame can leave behind
 #define FOLDED 1u         // asy_tree_slot.spare: the pair has no node of its own
 #define NO_NODE UINT32_MAX
 
@@ -357,23 +358,41 @@ depth_set(asy_tree *t, uint64_t depth)
     asy_tree_settle(t);
 }
 
-// Frames above `depth` that nobody ended. Inherited tags end with what they stand on.
-static uint64_t
-frames_dropped(const asy_tree *t, uint64_t depth)
+// Frames above `depth` that nobody ended. Inherited tags end with what they stand on. A frame's own go on without it (those of an
+// ExitStack outlive enter_context): they go to `kept`, outermost first; the rest is counted.
+static uint32_t
+frames_drop(asy_tree *t, uint64_t depth, asy_frame kept[TAGS_KEPT])
 {
-    uint64_t n = 0;
+    bool barrier = (asy_tree_frame(t, depth)->kind & ASY_FRAME_BARRIER) != 0;
+    uint64_t dropped = 0, tags = 0;
+    uint32_t count = 0;
 
     for (uint64_t d = depth + 1; d < t->thread->depth; d++) {
-        n += asy_tree_frame(t, d)->kind != ASY_FRAME_TAG_INHERITED;
+        const asy_frame *f = asy_tree_frame(t, d);
+        if (f->kind == ASY_NODE_TAG && !barrier && count < TAGS_KEPT) {
+            kept[count++] = *f;
+        }
+        else if (f->kind != ASY_FRAME_TAG_INHERITED) {
+            tags += f->kind == ASY_NODE_TAG;
+            dropped += f->kind != ASY_NODE_TAG;
+        }
     }
-    return n;
+    if (dropped != 0) {
+        t->store.lose(t->store.ctx, ASY_LOSS_RESYNCS, dropped);
+    }
+    if (tags != 0) {
+        t->store.lose(t->store.ctx, ASY_LOSS_TAGS, tags);
+    }
+    return count;
 }
 
 bool
 asy_tree_leave_slow(asy_tree *t, uint64_t token, uint32_t *ended)
 {
     asy_thread *th = t->thread;
-    uint64_t d, dropped;
+    asy_frame kept[TAGS_KEPT];
+    uint32_t count;
+    uint64_t d;
 
     if (th->overflow != 0) { // beyond what we keep: taken to be in order
         asy_word_store(&th->overflow, th->overflow - 1);
@@ -384,14 +403,16 @@ asy_tree_leave_slow(asy_tree *t, uint64_t token, uint32_t *ended)
         t->store.lose(t->store.ctx, ASY_LOSS_UNMATCHED, 1);
         return false;
     }
-    dropped = frames_dropped(t, d);
-    if (dropped != 0) {
-        t->store.lose(t->store.ctx, ASY_LOSS_RESYNCS, dropped);
-    }
+    count = frames_drop(t, d, kept);
     if (ended != NULL) {
         *ended = asy_tree_frame(t, d)->node;
     }
     depth_set(t, d);
+    for (uint32_t i = 0; i < count; i++) {
+        bool made = false;
+        uint32_t node = asy_tree_child(t, asy_tree_node(t, kept[i].node)->func, ASY_NODE_TAG, &made);
+        asy_tree_push(t, kept[i].token, node, ASY_NODE_TAG);
+    }
     return true;
 }
 

@@ -179,7 +179,7 @@ asy_tree_enter(asy_tree *t, uint32_t node, uint64_t token, uint32_t kind, uint64
 // A suspended call goes on (kind has ASY_NODE_PY); `suspended` ticks, 0 if not known.
 void asy_tree_resume(asy_tree *t, uint32_t node, uint64_t token, uint32_t kind, uint64_t suspended, uint64_t now);
 
-// The end of a call that is not on top: drops what lies above it (counted), or tells that it is not on the stack (counted).
+// The end of a call that is not on top: drops what lies above it (counted), but for open tags, which stay; or tells that it is not on the stack (counted).
 // *ended, where not NULL, is the node that was left.
 bool asy_tree_leave_slow(asy_tree *t, uint64_t token, uint32_t *ended);
 
@@ -212,6 +212,7 @@ bool asy_tree_tag_out(asy_tree *t, uint64_t token, uint64_t now);
 // A tag that the running context inherited stands on the stack, without a call, until what it stands on ends: no loss is counted then.
 // A stack that overflows goes without (counted).
 void asy_tree_tag_inherit(asy_tree *t, uint32_t func, uint64_t token, uint64_t now);
+#define ASY_FRAME_BARRIER 0x400u // of a frame's kind: tags that were opened above it do not outlive it
 #define ASY_FRAME_TAG_INHERITED (ASY_NODE_TAG | ASY_NODE_F_INHERITED)
 
 // Depth of the topmost frame with this token, 0 if there is none. Walks the stack.

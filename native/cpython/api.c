@@ -94,6 +94,41 @@ asy_cpython_watch_codes(void (*died)(PyCodeObject *code))
 }
 #endif
 
+#if ASY_CPYTHON_CONTEXT_WATCHER
+static void (*context_switched)(void); // set before the watcher exists
+
+static int
+on_context(PyContextEvent event, PyObject *context)
+{
+    PyObject *raised = PyErr_GetRaisedException(); // a context may be left by an exception
+
+    (void)context;
+    if (event == Py_CONTEXT_SWITCHED) {
+        context_switched();
+    }
+    PyErr_SetRaisedException(raised);
+    return 0;
+}
+
+bool
+asy_cpython_watch_contexts(void (*switched)(void))
+{
+    context_switched = switched;
+    if (PyContext_AddWatcher(on_context) < 0) {
+        PyErr_Clear();
+        return false;
+    }
+    return true;
+}
+#else
+bool
+asy_cpython_watch_contexts(void (*switched)(void))
+{
+    (void)switched;
+    return false;
+}
+#endif
+
 const PyMethodDef *
 asy_cpython_context_run(void)
 {

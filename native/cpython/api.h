@@ -92,6 +92,16 @@ asy_cpython_context(void)
     return PyThreadState_GET()->context;
 }
 
+// Changes whenever this thread enters or leaves a context.
+static inline uint64_t
+asy_cpython_context_ver(void)
+{
+    return PyThreadState_GET()->context_ver;
+}
+
+// Call `switched` in a thread that has entered or left a context. False: cannot be had (before 3.14 never).
+bool asy_cpython_watch_contexts(void (*switched)(void));
+
 // The definition of Context.run.
 const PyMethodDef *asy_cpython_context_run(void);
 

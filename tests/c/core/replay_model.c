@@ -125,16 +125,32 @@ static model_node *
 leave(replay_model *m, uint32_t what, uint32_t func)
 {
     int i = find(m, what, func, 0);
+    model_frame kept[8];
+    model_node *n;
+    uint32_t count = 0;
 
     if (i < 0) {
         m->losses[ASY_LOSS_UNMATCHED]++;
         return NULL;
     }
-    for (uint32_t above = (uint32_t)i + 1; above < m->stack->depth; above++) {
-        m->losses[ASY_LOSS_RESYNCS] += m->stack->frame[above].inherited ? 0 : 1;
+    n = m->stack->frame[i].node;
+    for (uint32_t d = (uint32_t)i + 1; d < m->stack->depth; d++) { // open tags go on without the frame
+        model_frame f = m->stack->frame[d];
+        if (f.what != ASY_NODE_TAG || f.inherited) {
+            m->losses[ASY_LOSS_RESYNCS] += f.inherited ? 0 : 1;
+        }
+        else if (count == 8) {
+            m->losses[ASY_LOSS_TAGS]++;
+        }
+        else {
+            kept[count++] = f;
+        }
     }
     m->stack->depth = (uint32_t)i;
-    return m->stack->frame[i].node;
+    for (uint32_t k = 0; k < count; k++) {
+        push(m, ASY_NODE_TAG, kept[k].func, kept[k].id, child(m, kept[k].func, ASY_NODE_TAG));
+    }
+    return n;
 }
 
 static void
