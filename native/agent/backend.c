@@ -23,13 +23,13 @@ asy_backend_main_thread(asy_agent_thread *t)
     }
 }
 
-// The first <module> whose globals are __main__'s.
+// A <module> whose globals are __main__'s, while none is running.
 static bool
 is_program(asy_agent *a, asy_agent_thread *t, PyCodeObject *code)
 {
     PyObject *globals;
 
-    if (__atomic_load_n(&a->program_begun, __ATOMIC_RELAXED) || (t->tree.thread->flags & ASY_THREAD_F_MAIN) == 0 ||
+    if (a->program_token != 0 || (t->tree.thread->flags & ASY_THREAD_F_MAIN) == 0 ||
         PyUnicode_CompareWithASCIIString(code->co_name, "<module>") != 0) {
         return false;
     }
@@ -37,24 +37,41 @@ is_program(asy_agent *a, asy_agent_thread *t, PyCodeObject *code)
     return globals != NULL && globals == asy_cpython_main_dict();
 }
 
-void
-asy_backend_made(asy_agent_thread *t, PyCodeObject *code, uint32_t func, uint64_t *token)
+// The program begins. Returns the node to enter.
+static uint32_t
+program_begin(asy_agent *a, asy_agent_thread *t, uint32_t func, uint64_t token)
+{
+    bool made = false;
+    uint32_t node;
+
+    if (__atomic_load_n(&a->program_begun, __ATOMIC_RELAXED) && t->tree.thread->depth == 1) {
+        // A program that embeds Python runs one piece after the other: from the second on all belong below the first.
+        asy_tree_bottom(&t->tree, (uint32_t)a->proc->program_node, asy_agent_ticks());
+        a->embedding = true;
+    }
+    node = asy_tree_child(&t->tree, func, ASY_NODE_PY, &made);
+    if (!__atomic_load_n(&a->program_begun, __ATOMIC_RELAXED)) {
+        a->proc->program_ticks = asy_agent_ticks();
+        __atomic_store_n(&a->proc->program_node, node, __ATOMIC_RELEASE);
+        __atomic_store_n(&a->program_begun, 1, __ATOMIC_RELEASE);
+    }
+    a->program_token = token;
+    t->tree.fresh_node = (uint32_t)a->proc->program_node;
+    return node;
+}
+
+uint32_t
+asy_backend_made(asy_agent_thread *t, PyCodeObject *code, uint32_t node, uint32_t func, uint64_t *token)
 {
     asy_agent *a = &asy_the_agent;
 
     asy_thread_name(t);
     asy_greenlets_hook(t);
     if (is_program(a, t, code)) {
-        bool made = false;
-        uint32_t node = asy_tree_child(&t->tree, func, ASY_NODE_PY, &made);
         *token |= PROGRAM;
-        a->program_func = func;
-        a->program_token = *token;
-        t->tree.fresh_node = node;
-        a->proc->program_ticks = asy_agent_ticks();
-        __atomic_store_n(&a->proc->program_node, node, __ATOMIC_RELEASE);
-        __atomic_store_n(&a->program_begun, 1, __ATOMIC_RELEASE);
+        return program_begin(a, t, func, *token);
     }
+    return node;
 }
 
 void
@@ -73,7 +90,9 @@ asy_backend_leave_odd(asy_agent_thread *t, uint64_t token, uint64_t now, bool un
     if (program) {
         a->program_token = 0;
         __atomic_store_n(&a->proc->program_end_ticks, now, __ATOMIC_RELEASE);
-        t->tree.fresh_node = 0;
-        asy_tree_rebase(&t->tree, a->phase_shutdown, ASY_NODE_PHASE, asy_agent_ticks());
+        if (!a->embedding) {
+            t->tree.fresh_node = 0;
+            asy_tree_rebase(&t->tree, a->phase_shutdown, ASY_NODE_PHASE, asy_agent_ticks());
+        }
     }
 }

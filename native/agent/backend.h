@@ -16,8 +16,9 @@ void asy_backend_main_thread(asy_agent_thread *t);
 // In a fork child, from inside an event: no more events.
 void asy_backend_forked(void);
 
-// A node of a Python function was made: is it the program's first? Learn the thread's name.
-void asy_backend_made(asy_agent_thread *t, PyCodeObject *code, uint32_t func, uint64_t *token);
+// A node of a Python function was made: is it the program's first? Learn the thread's name. Returns the node to enter: `node`, or the
+// program's; *token is then the program's too.
+uint32_t asy_backend_made(asy_agent_thread *t, PyCodeObject *code, uint32_t node, uint32_t func, uint64_t *token);
 // The end of a call whose token is not on top: the program's own first frame, or something out of order.
 void asy_backend_leave_odd(asy_agent_thread *t, uint64_t token, uint64_t now, bool unwound);
 

@@ -16,10 +16,11 @@ asy_agent_start(const asy_agent_entry *entry)
     if (entry->abi != ASY_AGENT_ABI) {
         return ASY_EVERSION;
     }
-    if (!asy_cpython_is_main_interpreter() || asy_the_agent.measuring) {
+    if (!asy_cpython_is_main_interpreter()) {
         return ASY_EINVAL;
     }
-    st = asy_session_engine(entry->arena_fd, entry->nonce, entry->image);
+    // The preload calls once per runtime: an engine that is there already has seen one come and go.
+    st = asy_the_agent.proc != NULL ? asy_session_renew() : asy_session_engine(entry->arena_fd, entry->nonce, entry->image);
     if (st == ASY_OK) {
         st = asy_session_measure(true);
     }

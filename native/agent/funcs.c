@@ -254,6 +254,26 @@ asy_funcs_code_slow(asy_agent_thread *t, PyCodeObject *code)
 
 #endif
 
+void
+asy_funcs_forget_addresses(void)
+{
+    asy_agent *a = &asy_the_agent;
+
+    pthread_mutex_lock(&a->lock);
+    memset(a->living.rows, 0, ((size_t)a->living.mask + 1) * sizeof(asy_func_row));
+    memset(a->callables.rows, 0, ((size_t)a->callables.mask + 1) * sizeof(asy_func_row));
+    a->living.used = a->callables.used = 0;
+    for (asy_agent_thread *t = a->threads; t != NULL; t = t->next) {
+        memset(t->callables, 0, sizeof(t->callables));
+#if ASY_CPYTHON_FREETHREADED
+        memset(t->codes, 0, sizeof(t->codes));
+#endif
+        t->greenlets_hooked = false;
+        t->tag_now = 0;
+    }
+    pthread_mutex_unlock(&a->lock);
+}
+
 // ---- other callables ----
 
 asy_callable

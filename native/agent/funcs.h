@@ -31,6 +31,9 @@ asy_funcs_code(asy_agent_thread *t, PyCodeObject *code)
     return asy_funcs_code_slow(t, code);
 }
 
+// The runtime is another one: what was known by address is not known any more.
+void asy_funcs_forget_addresses(void);
+
 // Free-threaded builds: learn of code objects that die. Needs an attached thread state. Errors: ASY_ELIMIT (no watcher is free).
 asy_status asy_funcs_watch(void);
 

@@ -50,7 +50,7 @@ on_start(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
     asy_tags_context(t);
     node = asy_tree_child(&t->tree, func, ASY_NODE_PY, &made);
     if (__builtin_expect(made, 0)) {
-        asy_backend_made(t, (PyCodeObject *)args[0], func, &token);
+        node = asy_backend_made(t, (PyCodeObject *)args[0], node, func, &token);
     }
     asy_tree_enter(&t->tree, node, token, ASY_NODE_PY, asy_agent_ticks());
     Py_RETURN_NONE;

@@ -69,9 +69,9 @@ typedef struct {
     struct asy_agent_thread *threads; // all that live, under lock
     pthread_key_t thread_key;
     bool thread_key_made;
-    uint32_t program_func;   // of the program's first <module>
     uint64_t program_token;  // atomic; shadow-stack token of it while it runs
     int program_begun;       // atomic
+    bool embedding;          // a second piece of __main__ ran: the program ends with the process
     PyObject *name_threading, *name_active, *name_name, *name_get; // interned str, owned
     PyObject *monitoring;    // sys.monitoring, owned; NULL without
     int tool_id;             // -1 = none

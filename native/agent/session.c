@@ -1,6 +1,8 @@
 // session.c: the engine is opened once; measuring begins and ends.
 #include "agent/session.h"
 
+#include <string.h>
+
 #include "agent/backend.h"
 #include "agent/calibrate.h"
 #include "agent/funcs.h"
@@ -72,6 +74,45 @@ asy_session_engine(int fd, uint64_t nonce, uint64_t image)
         asy_calibrate();
         a->tool_ready = true;
     }
+    return st;
+}
+
+// What died with the runtime is forgotten, not released.
+static void
+objects_forget(asy_agent *a)
+{
+    a->name_threading = a->name_active = a->name_name = a->name_get = NULL;
+    a->monitoring = a->tag_var = a->recording_error = a->started = NULL;
+    a->tag_type = a->link_type = a->profile_type = a->loaded_type = a->column_type = NULL;
+    memset(a->callbacks, 0, sizeof(a->callbacks));
+    a->tool_id = -1;
+    a->tool_ready = false;
+    a->extra_slot = -1;
+    a->code_watcher = 0;
+    a->greenlets = false;
+}
+
+asy_status
+asy_session_renew(void)
+{
+    asy_agent *a = &asy_the_agent;
+    asy_status st;
+
+    __atomic_store_n(&a->measuring, 0, __ATOMIC_RELEASE);
+    asy_thread_pause_all();
+    objects_forget(a);
+    asy_funcs_forget_addresses();
+    st = names_make(a);
+    if (st == ASY_OK) {
+        st = extra_open(a);
+    }
+    if (st == ASY_OK) {
+        st = asy_funcs_watch();
+    }
+    if (st == ASY_OK) {
+        st = asy_backend_open();
+    }
+    a->tool_ready = st == ASY_OK;
     return st;
 }
 

@@ -7,6 +7,9 @@
 // Open the engine on the arena behind fd (once a process), with its callbacks. Needs the GIL.
 asy_status asy_session_engine(int fd, uint64_t nonce, uint64_t image);
 
+// The runtime was finalised and initialised again: every object of before is gone, the numbers go on. Needs the GIL.
+asy_status asy_session_renew(void);
+
 // Events on (a new epoch) or off. Needs the GIL.
 asy_status asy_session_measure(bool on);
 

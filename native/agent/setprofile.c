@@ -37,7 +37,7 @@ on_call(PyFrameObject *frame, PyCodeObject *code)
         return;
     }
     if (__builtin_expect(made, 0)) {
-        asy_backend_made(t, code, func, &token);
+        node = asy_backend_made(t, code, node, func, &token);
     }
     asy_tree_enter(&t->tree, node, token, ASY_NODE_PY, asy_agent_ticks());
 }

@@ -530,8 +530,14 @@ asy_tree_rebase(asy_tree *t, uint32_t func, uint32_t kind, uint64_t now)
 {
     bool made = false;
 
+    asy_tree_bottom(t, asy_tree_child_slow(t, 0, func, kind, &made), now);
+}
+
+void
+asy_tree_bottom(asy_tree *t, uint32_t node, uint64_t now)
+{
     asy_tree_charge(t, now);
-    asy_tree_frame_set(asy_tree_frame(t, 0), (asy_frame){.node = asy_tree_child_slow(t, 0, func, kind, &made)});
+    asy_tree_frame_set(asy_tree_frame(t, 0), (asy_frame){.node = node});
     asy_tree_settle(t);
 }
 

@@ -221,7 +221,9 @@ uint64_t asy_tree_find(const asy_tree *t, uint64_t token);
 // Was open when measuring began: on the stack, without a call.
 void asy_tree_inherit(asy_tree *t, uint32_t func, uint32_t kind, uint64_t token);
 
-// What happens outside of any call is charged to the node of (root, func) from now on.
+// What happens outside of any call is charged to this node from now on.
+void asy_tree_bottom(asy_tree *t, uint32_t node, uint64_t now);
+// …to the node of (root, func).
 void asy_tree_rebase(asy_tree *t, uint32_t func, uint32_t kind, uint64_t now);
 
 // Measuring goes on after a pause: an empty stack, and the time between is nobody's.
