@@ -55,8 +55,9 @@ gap_ticks(const asy_measure *m, asy_clock_pair now)
 }
 
 static asy_status
-arena_make(asy_measure *m, uint64_t bytes)
+arena_make(asy_measure *m, const asy_measure_plan *plan)
 {
+    uint64_t bytes = plan->arena_bytes;
     uint64_t least = asy_arena_front_bytes(0) + 4 * ASY_CHUNK_BYTES;
     uint64_t made = 0;
     void *base = NULL;
@@ -80,13 +81,14 @@ arena_make(asy_measure *m, uint64_t bytes)
     if (st == ASY_OK) {
         m->attached = true;
         m->arena.head->clock = (uint32_t)m->clock;
+        m->arena.head->options = plan->options;
         m->arena.head->node_max = (uint64_t)ASY_NODE_PARTS * ASY_NODE_PART;
     }
     return st;
 }
 
 asy_status
-asy_measure_new(uint64_t arena_bytes, int out_fd, const asy_write_session *session, asy_measure **out)
+asy_measure_new(const asy_measure_plan *plan, int out_fd, const asy_write_session *session, asy_measure **out)
 {
     asy_measure *m = calloc(1, sizeof *m);
     asy_status st;
@@ -100,7 +102,7 @@ asy_measure_new(uint64_t arena_bytes, int out_fd, const asy_write_session *sessi
     m->begin = asy_clock_take_pair(m->clock);
     m->write_gap_ns = SECOND_NS;
     m->next_write_ns = m->begin.ns + SECOND_NS;
-    st = arena_make(m, arena_bytes);
+    st = arena_make(m, plan);
     if (st == ASY_OK) {
         st = asy_writer_new(out_fd, &m->writer);
     }

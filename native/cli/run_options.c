@@ -59,6 +59,9 @@ take_own(cursor *c, asy_run_options *o)
 
     if (strcmp(a, "--calls") == 0) { // the default for now
         c->at++;
+    } else if (strcmp(a, "--no-c-calls") == 0) {
+        o->no_c_calls = true;
+        c->at++;
     } else if (strcmp(a, "-q") == 0 || strcmp(a, "--quiet") == 0) {
         o->quiet = true;
         c->at++;

@@ -21,6 +21,7 @@ typedef struct {
     const char *output; // -o, NULL = by the target's name
     const char *python; // --python, NULL = to be found
     uint64_t arena_bytes;
+    bool no_c_calls; // --no-c-calls
     bool quiet, help;
 } asy_run_options;
 

@@ -156,6 +156,7 @@ process(const asy_profile_process *r)
     set(o, "exit_status", r->exited == 1 ? json_integer(r->status) : json_null());
     set(o, "killed_by", r->exited == 2 ? json_integer(r->status) : json_null());
     set_number(o, "resident_bytes", r->resident_bytes);
+    set(o, "c_calls", json_boolean((r->flags & ASY_PROC_F_NO_C_CALLS) == 0));
     set(o, "losses", losses(r->losses));
     return o;
 }

@@ -149,6 +149,9 @@ print_foot(asy_page *g)
     } else if (starred) {
         asy_out_put(g->o, "* your code\n");
     }
+    if (asy_words_no_c_calls(g->view->profile)) {
+        asy_out_put(g->o, "C calls were not counted: time in C is its caller's own\n");
+    }
     asy_words_losses(g->view, &losses);
     asy_out_style(g->o, ASY_STYLE_WARN);
     for (uint32_t i = 0; i < losses.count; i++) {

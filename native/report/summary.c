@@ -269,10 +269,18 @@ print_trust(page *g)
     uint64_t ours = g->view->taken_off_ns + g->view->overhead_ns;
     uint64_t calls = g->analysis.sum.calls + g->view->startup.calls;
     bool lost = asy_words_lost_calls(g->p);
+    asy_words parts = {0};
     uint32_t shown;
 
-    asy_out_fmt(g->o, "  %s: %s calls counted, %s; our own %s taken off\n", lost ? "not exact" : "exact",
-                asy_units_count(calls).s, lost ? "some lost" : "none lost", asy_units_time(ours).s);
+    asy_words_add(&parts, "%s: %s calls counted, %s", lost ? "not exact" : "exact", asy_units_count(calls).s,
+                  lost ? "some lost" : "none lost");
+    if (asy_words_no_c_calls(g->p)) {
+        asy_words_add(&parts, "C calls left out");
+    }
+    asy_words_add(&parts, "our own %s taken off", asy_units_time(ours).s);
+    asy_out_put(g->o, "  ");
+    asy_words_wrap(g->o, &parts, "; ", 2, 4);
+    asy_words_clear(&parts);
     asy_words_losses(g->view, &losses);
     shown = losses.count > LOSS_LINES ? LOSS_LINES - 1 : losses.count;
     asy_out_style(g->o, ASY_STYLE_WARN);

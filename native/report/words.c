@@ -178,6 +178,17 @@ asy_words_lost_calls(const asy_profile *p)
     return !p->complete;
 }
 
+bool
+asy_words_no_c_calls(const asy_profile *p)
+{
+    for (uint32_t i = 0; i < p->process_count; i++) {
+        if ((p->processes[i].flags & ASY_PROC_F_NO_C_CALLS) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static uint64_t
 open_calls(const asy_view *v)
 {

@@ -24,6 +24,7 @@ void asy_words_clear(asy_words *w);
 void asy_words_losses(const asy_view *v, asy_words *w);
 // Calls that exist but whose number or path is not certain were lost?
 bool asy_words_lost_calls(const asy_profile *p);
+bool asy_words_no_c_calls(const asy_profile *p);          // C calls of one of its processes were left out on request
 uint64_t asy_words_loss(const asy_profile *p, int which); // over the session and its processes
 
 // "build_lookup", in at most `columns`; the caller frees. `<module>` is "top level".

@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from recordings import read
 
 
 def one_sentence(result: subprocess.CompletedProcess[str], status: int = 2) -> str:
@@ -149,9 +150,8 @@ def test_an_older_python_beside_a_measured_one_is_named(assay, python, tmp_path)
 def test_a_python_without_its_agent_runs_unprofiled_and_one_line_says_so(assay, python, libdir, tmp_path):
     (tmp_path / "lib").mkdir()
     shutil.copy(libdir / "libassay-preload.so", tmp_path / "lib")
-    result = assay(
-        "run", "--python", python, "-c", "raise SystemExit(4)", cwd=tmp_path, env={"ASSAY_LIBDIR": str(tmp_path / "lib")}
-    )
+    lib = {"ASSAY_LIBDIR": str(tmp_path / "lib")}
+    result = assay("run", "--python", python, "-c", "raise SystemExit(4)", cwd=tmp_path, env=lib)
     assert result.returncode == 4
     assert f"was not built for Python {python.version.rstrip('t')}: ran unprofiled" in result.stderr
     assert len(result.stderr.splitlines()) == 1
@@ -256,7 +256,8 @@ def test_a_full_disk_is_refused_before_the_program_starts(assay, tmp_path):
 def test_a_recording_that_breaks_off_leaves_the_programs_own_status(assay, python, tmp_path):
     """A pipe whose reader goes away stands in for a disk that fills up midway."""
     os.mkfifo(tmp_path / "pipe")
-    (tmp_path / "x.py").write_text("import os, time\nwhile not os.path.exists('go'): time.sleep(0.01)\nraise SystemExit(3)")
+    code = "import os, time\nwhile not os.path.exists('go'): time.sleep(0.01)\nraise SystemExit(3)"
+    (tmp_path / "x.py").write_text(code)
     process = assay.start("run", "--python", python, "-o", "pipe", "x.py", cwd=tmp_path, stderr=subprocess.PIPE)
     with open(tmp_path / "pipe", "rb") as pipe:
         assert pipe.read(1)
@@ -283,7 +284,9 @@ def test_a_hard_file_size_limit_makes_the_memory_smaller(assay, python, tmp_path
     def before() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (64 << 20, 64 << 20))
 
-    process = assay.start("run", "--python", python, "-c", "print(1)", cwd=tmp_path, stdout=-1, stderr=-1, preexec_fn=before)
+    process = assay.start(
+        *("run", "--python", python, "-c", "print(1)"), cwd=tmp_path, stdout=-1, stderr=-1, preexec_fn=before
+    )
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (0, "1\n"), err
     assert "unprofiled" not in err
@@ -299,3 +302,37 @@ def test_a_summary_goes_to_stderr(assay, python, tmp_path):
     assert result.stdout == "mine\n"
     assert "python.assay" in result.stderr
     assert len(result.stderr.splitlines()) <= 25
+
+
+COUNTED = """
+import time
+def leaf():
+    len(())
+for _ in range(1000):
+    leaf()
+time.sleep(0.02)
+"""
+
+
+def test_without_c_calls_python_functions_alone_are_counted_and_it_is_said(assay, python, tmp_path):
+    (tmp_path / "x.py").write_text(COUNTED)
+    result = assay("run", "--no-c-calls", "--python", python, "x.py", cwd=tmp_path)
+    assert result.returncode == 0
+    assert "C calls left out" in result.stderr
+    recording = read(assay, tmp_path / "x.assay")
+    assert recording.calls("leaf") == 1000
+    assert {f["kind"] for f in recording.data["functions"]} <= {"python", "phase"}
+    assert [p["c_calls"] for p in recording.data["processes"]] == [False]
+    # What it waited for in C is its caller's.
+    assert recording.functions("<module>")[0]["wait_ns"] > 10_000_000
+    assert "C calls were not counted" in assay("report", "x.assay", cwd=tmp_path).stdout
+
+
+def test_c_calls_are_counted_unless_they_are_left_out(assay, python, tmp_path):
+    (tmp_path / "x.py").write_text(COUNTED)
+    result = assay("run", "--python", python, "x.py", cwd=tmp_path)
+    assert "C calls" not in result.stderr
+    recording = read(assay, tmp_path / "x.assay")
+    assert recording.calls("len") == 1000
+    assert [p["c_calls"] for p in recording.data["processes"]] == [True]
+    assert "C calls" not in assay("report", "x.assay", cwd=tmp_path).stdout

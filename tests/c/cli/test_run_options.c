@@ -41,6 +41,7 @@ what_runs_is_found_behind_pythons_options(void **state)
     } cases[] = {
         {"run x.py", ASY_RUN_SCRIPT, "x.py", "x.py"},
         {"run x.py --calls -o y", ASY_RUN_SCRIPT, "x.py", "x.py"},
+        {"run --no-c-calls x.py --no-c-calls", ASY_RUN_SCRIPT, "x.py", "x.py"},
         {"run --calls -q x.py -m z", ASY_RUN_SCRIPT, "x.py", "x.py"},
         {"run -o out -I -S x.py", ASY_RUN_SCRIPT, "x.py", "-I"},
         {"run -oout -ISE x.py", ASY_RUN_SCRIPT, "x.py", "-ISE"},
