@@ -68,8 +68,8 @@ asy_engine_need(void)
     if (asy_engine_forked()) {
         return ASY_EGONE;
     }
-    if (a->proc != NULL && a->tool_ready) {
+    if (a->tool_ready) {
         return ASY_OK;
     }
-    return engine_make(a);
+    return a->proc != NULL ? asy_session_engine(-1, 0, 0) : engine_make(a);
 }

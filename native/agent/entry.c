@@ -4,6 +4,7 @@
 #include "agent/backend.h"
 #include "agent/calibrate.h"
 #include "agent/funcs.h"
+#include "agent/module.h"
 #include "agent/session.h"
 
 #define EXPORT __attribute__((visibility("default")))
@@ -16,7 +17,7 @@ asy_agent_start(const asy_agent_entry *entry)
     if (entry->abi != ASY_AGENT_ABI) {
         return ASY_EVERSION;
     }
-    if (!asy_cpython_is_main_interpreter()) {
+    if (!asy_cpython_is_main_interpreter() || !asy_module_claim()) {
         return ASY_EINVAL;
     }
     // The preload calls once per runtime: an engine that is there already has seen one come and go.

@@ -61,7 +61,7 @@ asy_session_engine(int fd, uint64_t nonce, uint64_t image)
         st = pthread_key_create(&a->thread_key, thread_gone) == 0 ? ASY_OK : ASY_ELIMIT;
         a->thread_key_made = st == ASY_OK;
     }
-    if (st == ASY_OK) {
+    if (st == ASY_OK && a->proc == NULL) { // else an earlier try got that far
         st = asy_agent_open(fd, nonce, image);
     }
     if (st == ASY_OK) {
