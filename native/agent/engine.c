@@ -71,5 +71,8 @@ asy_engine_need(void)
     if (a->tool_ready) {
         return ASY_OK;
     }
+    if (a->renew) {
+        return asy_session_renew();
+    }
     return a->proc != NULL ? asy_session_engine(-1, 0, 0) : engine_make(a);
 }

@@ -53,6 +53,8 @@ objects_forget(asy_agent *a)
     a->tag_type = a->link_type = a->profile_type = a->loaded_type = a->column_type = NULL;
     a->tag_var = a->name_get = a->recording_error = a->started = NULL;
     a->tag_follows = 0;
+    a->renew = a->proc != NULL;
+    a->tool_ready = false;
 }
 
 bool

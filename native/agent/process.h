@@ -42,6 +42,7 @@ typedef struct {
     bool c_calls;
     bool standalone;    // the engine is the process's own: no program stands beside it
     bool tool_ready;    // the engine was opened whole
+    bool renew;         // it was, in a runtime that has been finalized
     struct asy_window *windows; // open ones, under lock
 
     uint64_t *alive;    // a MADV_WIPEONFORK word: 0 in a fork child

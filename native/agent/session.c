@@ -113,6 +113,7 @@ asy_session_renew(void)
         st = asy_backend_open();
     }
     a->tool_ready = st == ASY_OK;
+    a->renew = !a->tool_ready;
     return st;
 }
 
