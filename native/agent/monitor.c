@@ -85,11 +85,11 @@ on_return(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
     if (t == NULL) {
         Py_RETURN_NONE;
     }
-    if (__builtin_expect(asy_tree_frame(&t->tree, t->tree.thread->depth - 1)->token != token_of(args[0]), 0)) {
+    if (__builtin_expect(!asy_tree_on_top(&t->tree, token_of(args[0])), 0)) {
         asy_backend_leave_odd(t, token_of(args[0]), now, false);
         Py_RETURN_NONE;
     }
-    asy_tree_leave(&t->tree, token_of(args[0]), now);
+    asy_tree_leave_top(&t->tree, now);
     Py_RETURN_NONE;
 }
 
@@ -170,11 +170,11 @@ on_c_return(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names
     if (t == NULL || t->tree.thread == NULL) {
         Py_RETURN_NONE;
     }
-    if (__builtin_expect(asy_tree_frame(&t->tree, t->tree.thread->depth - 1)->token != token, 0)) {
+    if (__builtin_expect(!asy_tree_on_top(&t->tree, token), 0)) {
         c_end_odd(t, token, args[2], now);
         Py_RETURN_NONE;
     }
-    asy_tree_leave(&t->tree, token, now);
+    asy_tree_leave_top(&t->tree, now);
     Py_RETURN_NONE;
 }
 

@@ -55,11 +55,11 @@ on_return(PyFrameObject *frame, PyCodeObject *code, PyObject *value, uint64_t no
         asy_suspend_yield(&asy_the_agent.suspend, &t->tree, token_of(code), (uint64_t)(uintptr_t)frame, now);
         return;
     }
-    if (value == NULL || asy_tree_frame(&t->tree, t->tree.thread->depth - 1)->token != token_of(code)) {
+    if (value == NULL || !asy_tree_on_top(&t->tree, token_of(code))) {
         asy_backend_leave_odd(t, token_of(code), now, value == NULL);
         return;
     }
-    asy_tree_leave(&t->tree, token_of(code), now);
+    asy_tree_leave_top(&t->tree, now);
 }
 
 // The program is about to put its own profile function in our place.

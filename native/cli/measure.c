@@ -17,7 +17,7 @@
 #define SECOND_NS 1000000000ull
 #define POLL_NS (SECOND_NS / 20)
 #define WRITE_MAX_NS (30 * SECOND_NS)
-#define CPU_GAP_NS 20000u // notes/calls.md: a thread's CPU clock costs 540 ns, so that shorter gaps do not ask it
+#define CPU_GAP_NS 20000u // a thread's CPU clock costs 540 ns, so that shorter gaps do not ask it
 #define OTHERS_MAX 64
 #define OLDEST_MINOR 11
 #define NEWEST_MINOR 15

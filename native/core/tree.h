@@ -183,19 +183,36 @@ void asy_tree_resume(asy_tree *t, uint32_t node, uint64_t token, uint32_t kind, 
 // *ended, where not NULL, is the node that was left.
 bool asy_tree_leave_slow(asy_tree *t, uint64_t token, uint32_t *ended);
 
+// Does this token end the call on top? (Not while deeper calls have overflowed.)
+static inline bool
+asy_tree_on_top(const asy_tree *t, uint64_t token)
+{
+    return asy_tree_frame(t, t->thread->depth - 1)->token == token && t->thread->overflow == 0;
+}
+
+// Hot: the call on top ends. Only where asy_tree_on_top said so.
+static inline void
+asy_tree_leave_top(asy_tree *t, uint64_t now)
+{
+    asy_thread *th = t->thread;
+    uint64_t depth = th->depth - 1;
+    uint32_t below = asy_tree_frame(t, depth - 1)->node;
+
+    asy_tree_charge(t, now);
+    __atomic_store_n(&th->depth, depth, __ATOMIC_RELEASE);
+    t->top = asy_tree_node(t, below);
+}
+
 // Hot: a call ends, or is suspended. Take `now` first of all. False: this call was never seen to begin (counted).
 static inline bool
 asy_tree_leave(asy_tree *t, uint64_t token, uint64_t now)
 {
-    asy_thread *th = t->thread;
-
-    asy_tree_charge(t, now);
-    if (__builtin_expect(asy_tree_frame(t, th->depth - 1)->token != token || th->overflow != 0, 0)) {
-        return asy_tree_leave_slow(t, token, NULL);
+    if (__builtin_expect(asy_tree_on_top(t, token), 1)) {
+        asy_tree_leave_top(t, now);
+        return true;
     }
-    __atomic_store_n(&th->depth, th->depth - 1, __ATOMIC_RELEASE);
-    asy_tree_settle(t);
-    return true;
+    asy_tree_charge(t, now);
+    return asy_tree_leave_slow(t, token, NULL);
 }
 
 // As asy_tree_leave, by an exception.
