@@ -13,11 +13,21 @@
 
 static const int handled[] = {SIGCHLD, SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGTSTP, SIGCONT};
 
+static void
+widen(int which, struct rlimit *given)
+{
+    struct rlimit wide;
+
+    getrlimit((__rlimit_resource_t)which, given);
+    wide = *given;
+    wide.rlim_cur = wide.rlim_max;
+    setrlimit((__rlimit_resource_t)which, &wide);
+}
+
 void
 asy_child_prepare(asy_child_given *given, int *signal_fd)
 {
     struct sigaction ignore = {.sa_handler = SIG_IGN}, standard = {.sa_handler = SIG_DFL};
-    struct rlimit wide;
     sigset_t set;
 
     sigemptyset(&set);
@@ -28,10 +38,8 @@ asy_child_prepare(asy_child_given *given, int *signal_fd)
     sigaction(SIGPIPE, &ignore, &given->pipe);
     sigaction(SIGXFSZ, &ignore, &given->xfsz);
     sigaction(SIGCHLD, &standard, &given->chld); // where it is ignored, children leave no status
-    getrlimit(RLIMIT_FSIZE, &given->file_size);
-    wide = given->file_size;
-    wide.rlim_cur = wide.rlim_max;
-    setrlimit(RLIMIT_FSIZE, &wide);
+    widen(RLIMIT_FSIZE, &given->file_size);
+    widen(RLIMIT_AS, &given->address_space);
     *signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
@@ -39,6 +47,7 @@ static void
 give_back(const asy_child_given *given)
 {
     setrlimit(RLIMIT_FSIZE, &given->file_size);
+    setrlimit(RLIMIT_AS, &given->address_space);
     sigaction(SIGPIPE, &given->pipe, NULL);
     sigaction(SIGXFSZ, &given->xfsz, NULL);
     sigaction(SIGCHLD, &given->chld, NULL);

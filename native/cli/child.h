@@ -13,11 +13,11 @@
 typedef struct {
     sigset_t mask;
     struct sigaction pipe, xfsz, chld;
-    struct rlimit file_size;
+    struct rlimit file_size, address_space;
 } asy_child_given;
 
 // Our own settings: signals that we handle are blocked and come through *signal_fd (the caller's to close; -1: none to be had), a
-// broken pipe or a full disk is an error instead of death, files may be as large as the hard limit allows.
+// broken pipe or a full disk is an error instead of death, files and memory may be as large as the hard limits allow.
 void asy_child_prepare(asy_child_given *given, int *signal_fd);
 
 // The environment of the child: `env` with our library behind the user's in LD_PRELOAD, and the session. The array and the

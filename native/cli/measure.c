@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "core/arena.h"
@@ -18,6 +19,7 @@
 #define POLL_NS (SECOND_NS / 20)
 #define WRITE_MAX_NS (30 * SECOND_NS)
 #define CPU_GAP_NS 20000u // a thread's CPU clock costs 540 ns, so that shorter gaps do not ask it
+#define ARENA_LEAST_BYTES (2u * 1024 * 1024)
 #define OTHERS_MAX 64
 #define OLDEST_MINOR 11
 #define NEWEST_MINOR 15
@@ -54,18 +56,22 @@ gap_ticks(const asy_measure *m, asy_clock_pair now)
     return ns > 0 ? (now.ticks - m->begin.ticks) * CPU_GAP_NS / ns : CPU_GAP_NS;
 }
 
-static asy_status
-arena_make(asy_measure *m, const asy_measure_plan *plan)
+static void
+arena_drop(asy_measure *m)
 {
-    uint64_t bytes = plan->arena_bytes;
-    uint64_t least = asy_arena_front_bytes(0) + 4 * ASY_CHUNK_BYTES;
-    uint64_t made = 0;
-    void *base = NULL;
-    asy_status st = asy_os_shared_make(bytes, bytes < least ? bytes : least, &m->arena_fd, &made);
-
-    if (st == ASY_OK) {
-        st = asy_os_random(&m->nonce);
+    if (m->arena_fd >= 0) {
+        close(m->arena_fd);
+        m->arena_fd = -1;
     }
+}
+
+// *made_bytes: the size that was tried.
+static asy_status
+arena_try(asy_measure *m, uint64_t bytes, uint64_t least, uint64_t *made_bytes)
+{
+    void *base;
+    asy_status st = asy_os_shared_make(bytes, least, &m->arena_fd, made_bytes);
+
     if (st != ASY_OK) {
         return st;
     }
@@ -73,11 +79,27 @@ arena_make(asy_measure *m, const asy_measure_plan *plan)
     if (base == MAP_FAILED) {
         return ASY_ENOMEM;
     }
-    st = asy_arena_format(base, made, m->nonce);
+    st = asy_arena_format(base, *made_bytes, m->nonce);
     munmap(base, sizeof(asy_arena_head));
-    if (st == ASY_OK) {
-        st = asy_arena_attach(&m->arena, m->arena_fd, m->nonce);
+    return st == ASY_OK ? asy_arena_attach(&m->arena, m->arena_fd, m->nonce) : st;
+}
+
+// Smaller than asked for where a limit demands it, but not so small that it would be full at once.
+static asy_status
+arena_make(asy_measure *m, const asy_measure_plan *plan)
+{
+    uint64_t bytes = plan->arena_bytes;
+    uint64_t least = bytes < ARENA_LEAST_BYTES ? bytes : ARENA_LEAST_BYTES;
+    asy_status st = asy_os_random(&m->nonce);
+
+    if (st != ASY_OK) {
+        return st;
     }
+    do {
+        arena_drop(m);
+        st = arena_try(m, bytes, least, &bytes);
+        bytes /= 2;
+    } while (st == ASY_ENOMEM && bytes >= least);
     if (st == ASY_OK) {
         m->attached = true;
         m->arena.head->clock = (uint32_t)m->clock;
@@ -87,13 +109,29 @@ arena_make(asy_measure *m, const asy_measure_plan *plan)
     return st;
 }
 
+static const char *
+problem_text(const asy_measure *m, asy_status st)
+{
+    struct rlimit space;
+
+    if (st == ASY_ENOSPC && !m->attached) {
+        return "the limit on the size of files (ulimit -f) leaves no room for the counts: 2 MiB are needed";
+    }
+    if (st == ASY_ENOMEM && getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur != RLIM_INFINITY) {
+        return "the limit on memory (ulimit -v) leaves no room for us";
+    }
+    return asy_status_text(st);
+}
+
 asy_status
-asy_measure_new(const asy_measure_plan *plan, int out_fd, const asy_write_session *session, asy_measure **out)
+asy_measure_new(const asy_measure_plan *plan, int out_fd, const asy_write_session *session, asy_measure **out,
+                const char **problem)
 {
     asy_measure *m = calloc(1, sizeof *m);
     asy_status st;
 
     *out = NULL;
+    *problem = asy_status_text(ASY_ENOMEM);
     if (m == NULL) {
         return ASY_ENOMEM;
     }
@@ -113,6 +151,7 @@ asy_measure_new(const asy_measure_plan *plan, int out_fd, const asy_write_sessio
         st = asy_harvest_new(&m->arena, m->writer, m->begin, &m->harvest);
     }
     if (st != ASY_OK) {
+        *problem = problem_text(m, st);
         asy_measure_free(m);
         return st;
     }
@@ -137,9 +176,7 @@ asy_measure_free(asy_measure *m)
             close(m->others[i].fd);
         }
     }
-    if (m->arena_fd >= 0) {
-        close(m->arena_fd);
-    }
+    arena_drop(m);
     free(m);
 }
 

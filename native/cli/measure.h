@@ -16,10 +16,10 @@ typedef struct {
     uint64_t options;     // ASY_OPT_* of core/arena.h
 } asy_measure_plan;
 
-// Make the memory and begin the recording in `out_fd` (borrowed until asy_measure_free).
+// Make the memory and begin the recording in `out_fd` (borrowed until asy_measure_free). *problem: on error, a static clause.
 // Errors: ASY_ENOMEM, ASY_ENOSPC, ASY_EIO.
 asy_status asy_measure_new(const asy_measure_plan *plan, int out_fd, const asy_write_session *session,
-                           asy_measure **out);
+                           asy_measure **out, const char **problem);
 void asy_measure_free(asy_measure *m);
 
 // Value of the session's variable for the child.

@@ -33,6 +33,8 @@ static const char help[] =
     "  --calls        count and time every call (the default)\n"
     "  --no-c-calls   count Python functions only: cheaper; time in C is its caller's own\n"
     "  -o FILE        write the recording there; otherwise to NAME.assay here, the one before kept as NAME.old.assay\n"
+    "  --arena SIZE   memory for the counts, at least 1M, used as needed; otherwise 1G, less where ulimit -f demands "
+    "it\n"
     "  --python P     the interpreter; otherwise python3 beside assay, then of the virtual environment, then on PATH\n"
     "  -q, --quiet    no summary at the end\n"
     "  -h, --help     this\n"
@@ -263,12 +265,13 @@ session_new(run *r, asy_measure **m)
     asy_write_session session = {
         .command = r->command, .directory = r->directory, .script = r->script, .assay_version = ASY_VERSION};
     asy_measure_plan plan = {r->options.arena_bytes, r->options.no_c_calls ? ASY_OPT_NO_C_CALLS : 0};
-    asy_status st;
+    const char *problem = NULL;
 
     clock_gettime(CLOCK_REALTIME, &now);
     session.start_unix_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-    st = asy_measure_new(&plan, r->out_fd, &session, m);
-    return st == ASY_OK ? 0 : asy_say_refused("cannot begin the recording %s: %s", r->recording, asy_status_text(st));
+    return asy_measure_new(&plan, r->out_fd, &session, m, &problem) == ASY_OK
+               ? 0
+               : asy_say_refused("cannot begin the recording %s: %s", r->recording, problem);
 }
 
 // 0 and the running child, or the exit status after a sentence.

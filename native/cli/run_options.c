@@ -1,12 +1,15 @@
 // run_options.c: take `assay run`'s options, then walk over Python's as Python would.
 #include "cli/run_options.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/say.h"
 
 #define ARENA_BYTES (1024ull * 1024 * 1024)
+#define ARENA_LEAST_BYTES (1024ull * 1024)
+#define ARENA_MOST_BYTES (256 * ARENA_BYTES)
 #define NOTHING "nothing to run: name a script, -m module, -c code, or -- command (see assay run --help)"
 
 // Python's short options without a value; those with one, and the two that end its options, are apart.
@@ -38,14 +41,37 @@ long_value(const char *argument, const char *name)
     return argument[n] == '=' ? argument + n + 1 : "";
 }
 
+// "64M" and the like. False: it is no size.
+static bool
+take_size(const char *text, uint64_t *bytes)
+{
+    static const char units[] = "KMG";
+    const char *unit;
+    char *end;
+    unsigned shift;
+
+    if (text == NULL || *text < '0' || *text > '9') {
+        return false; // strtoull would take a sign
+    }
+    errno = 0;
+    *bytes = strtoull(text, &end, 10);
+    unit = *end != '\0' ? strchr(units, *end & ~0x20) : NULL;
+    shift = unit != NULL ? 10 * (unsigned)(unit - units + 1) : 0;
+    if (errno != 0 || *bytes > ARENA_MOST_BYTES || *bytes << shift >> shift != *bytes) {
+        return false;
+    }
+    *bytes <<= shift;
+    return end[unit != NULL] == '\0' && *bytes <= ARENA_MOST_BYTES;
+}
+
 static int
 take_arena(const char *text, asy_run_options *o)
 {
-    char *end = NULL;
-
-    o->arena_bytes = text != NULL ? strtoull(text, &end, 10) : 0;
-    if (o->arena_bytes == 0 || *end != '\0') {
-        return asy_say_refused("--arena needs a number of bytes");
+    if (!take_size(text, &o->arena_bytes)) {
+        return asy_say_refused("--arena needs a size, such as 64M or 1G, up to 256G");
+    }
+    if (o->arena_bytes < ARENA_LEAST_BYTES) {
+        return asy_say_refused("--arena %s is too small: the counts need at least 1M", text);
     }
     return 0;
 }

@@ -78,9 +78,59 @@ def test_file_size_limit_at_the_start_is_borne_or_refused_before_the_program_sta
     out, err = process.communicate(timeout=60)
     if process.returncode == 2:
         assert out == "" and one_sentence(err), err
+        assert "ulimit -f" in err
+        assert size < 1 << 21
+        assert not (tmp_path / "out.assay").exists()
     else:
         assert (process.returncode, out) == (3, "ran\n"), err
         assert size > 512 or len(ours(err)) >= 1, err
+
+
+@pytest.mark.parametrize("size", ["0", "1000", "600K", "1023K"])
+def test_arena_that_is_too_small_is_refused_by_its_name(assay, python, tmp_path, script, size):
+    done = assay("run", "--arena", size, "--python", python, script, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert one_sentence(done.stderr) and "--arena" in done.stderr
+    assert list(tmp_path.glob("*.assay")) == []
+
+
+def test_arena_of_the_smallest_size_serves(assay, python, tmp_path, script):
+    done = assay("run", "--arena=1M", "-o", tmp_path / "out.assay", "--python", python, script)
+    assert (done.returncode, done.stdout) == (3, "ran\n")
+    assert read(assay, tmp_path / "out.assay").calls("leaf") == 100
+
+
+def run_in_memory(assay, directory: Path, soft: int, hard: int, *command: str) -> tuple[int, str, str]:
+    process = assay.start(
+        *("run", *command),
+        cwd=directory,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (soft, hard)),
+    )
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+def test_memory_limit_under_which_we_cannot_begin_is_named(assay, tmp_path):
+    """From a limit under which the loader fails up to one under which a shell runs."""
+    refused = 0
+    for size in range(3 << 20, 12 << 20, 1 << 18):
+        status, out, err = run_in_memory(assay, tmp_path, size, size, "--", "sh", "-c", "echo ran; exit 3")
+        if status == 2:
+            assert out == "" and one_sentence(err) and "ulimit -v" in err, err
+            assert list(tmp_path.glob("*.assay")) == []
+            refused += 1
+        elif status == 3:
+            assert out == "ran\n"
+            break
+    assert (status, refused > 0) == (3, True)
+
+
+def test_memory_limit_that_may_be_raised_does_not_bind_us(assay, tmp_path):
+    size = 5 << 20
+    status, out, err = run_in_memory(assay, tmp_path, size, -1, "--", "sh", "-c", "ulimit -v; exit 3")
+    assert (status, out) == (3, f"{size >> 10}\n"), err
 
 
 MANY_FUNCTIONS = """

@@ -66,7 +66,7 @@ def test_what_is_not_a_python_is_refused(assay, tmp_path):
         ["run", "-c"],
         ["run", "-o"],
         ["run", "--python"],
-        ["run", "--arena", "many", "x.py"],
+        *(["run", "--arena", size, "x.py"] for size in ("many", "-1", "1MB", "99999999999999999999", "20000000G")),
         ["run", "--python", "python3", "--", "true"],
         ["nosuch"],
         ["--nosuch"],

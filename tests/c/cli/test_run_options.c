@@ -41,6 +41,7 @@ what_runs_is_found_behind_pythons_options(void **state)
     } cases[] = {
         {"run x.py", ASY_RUN_SCRIPT, "x.py", "x.py"},
         {"run x.py --calls -o y", ASY_RUN_SCRIPT, "x.py", "x.py"},
+        {"run --arena 1M --arena=2g x.py", ASY_RUN_SCRIPT, "x.py", "x.py"},
         {"run --no-c-calls x.py --no-c-calls", ASY_RUN_SCRIPT, "x.py", "x.py"},
         {"run --calls -q x.py -m z", ASY_RUN_SCRIPT, "x.py", "x.py"},
         {"run -o out -I -S x.py", ASY_RUN_SCRIPT, "x.py", "-I"},
@@ -80,16 +81,18 @@ our_options_are_taken(void **state)
     asy_run_options o;
 
     (void)state;
-    assert_int_equal(parse("run --quiet --calls -o f --python=p --arena=4096 x.py", &o), 0);
+    assert_int_equal(parse("run --quiet --calls -o f --python=p --arena=2g --no-c-calls x.py", &o), 0);
     assert_true(o.quiet);
+    assert_true(o.no_c_calls);
     assert_string_equal(o.output, "f");
     assert_string_equal(o.python, "p");
-    assert_int_equal(o.arena_bytes, 4096);
+    assert_true(o.arena_bytes == 2ull << 30);
     assert_int_equal(parse("run x.py --quiet -o f", &o), 0);
     assert_false(o.quiet);
     assert_null(o.output);
     assert_null(o.python);
     assert_true(o.arena_bytes > 1u << 20);
+    assert_false(o.no_c_calls);
     assert_int_equal(parse("run -h --nosuch", &o), 0);
     assert_true(o.help);
 }
@@ -108,6 +111,9 @@ wrong_command_lines_are_refused(void **state)
                                         "run --python",
                                         "run --arena 0 x.py",
                                         "run --arena 5k x.py",
+                                        "run --arena 1Mb x.py",
+                                        "run --arena 17179869185G x.py", // 2^64 and a little
+                                        "run --arena -1 x.py",
                                         "run -Z x.py",
                                         "run --calls=5 x.py",
                                         "run --nosuch",
