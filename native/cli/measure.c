@@ -148,6 +148,9 @@ asy_measure_new(const asy_measure_plan *plan, int out_fd, const asy_write_sessio
         st = asy_write_session_begin(m->writer, session);
     }
     if (st == ASY_OK) {
+        st = asy_writer_flush(m->writer); // killed from here on, we leave what can be read
+    }
+    if (st == ASY_OK) {
         st = asy_harvest_new(&m->arena, m->writer, m->begin, &m->harvest);
     }
     if (st != ASY_OK) {

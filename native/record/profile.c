@@ -61,6 +61,7 @@ load(const asy_reader_source *source, asy_profile **out, const char **problem)
         l->p.command = l->p.directory = l->p.script = l->p.assay_version = "";
         st = build(source, &b, &result);
         l->p.complete = result.complete;
+        l->p.cut = result.cut;
         l->p.cut_at = result.complete ? 0 : result.at;
         free(b.node_cap);
     }

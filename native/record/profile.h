@@ -74,6 +74,7 @@ typedef struct {
     const char *script;    // path of the script, "" if it was no script
     const char *assay_version;
     bool complete;   // the recording has its end block
+    bool cut;        // it has none because the file ends early: assay was stopped, or the rest was left behind
     uint64_t cut_at; // byte offset of the first block that could not be read, 0 = none
     uint32_t func_count, thread_count, process_count;
     asy_profile_func *funcs;

@@ -122,6 +122,9 @@ decompress(reader *r, const asy_block_head *h, const uint8_t *stored, const uint
     return ASY_OK;
 }
 
+static const char no_end_block[] = "it ends before its end block";
+static const char cut_block[] = "it ends inside a block";
+
 // One block: its head, and its raw bytes if the type is known. *why: what is wrong with it, and reading ends before it.
 static asy_status
 read_block(reader *r, asy_block_head *head, const uint8_t **raw, const char **why)
@@ -133,7 +136,7 @@ read_block(reader *r, asy_block_head *head, const uint8_t **raw, const char **wh
     asy_status st = next_bytes(r, buf, sizeof buf, &p, &got);
 
     if (st != ASY_OK || got < sizeof buf) {
-        *why = st == ASY_OK ? "it ends before its end block" : NULL;
+        *why = st == ASY_OK ? no_end_block : NULL;
         return st;
     }
     *head = asy_format_block_head(p);
@@ -149,7 +152,7 @@ read_block(reader *r, asy_block_head *head, const uint8_t **raw, const char **wh
         st = next_bytes(r, r->stored.data, head->stored_bytes, &stored, &got);
     }
     if (st != ASY_OK || got < head->stored_bytes) {
-        *why = st == ASY_OK ? "it ends inside a block" : NULL;
+        *why = st == ASY_OK ? cut_block : NULL;
         return st;
     }
     if (asy_crc_update(&r->crc, crc, stored, got) != head->crc) {
@@ -172,6 +175,7 @@ read_blocks(reader *r, const asy_reader_handler *handler, asy_reader_result *res
         result->at = r->at;
         st = read_block(r, &head, &raw, &result->why);
         if (st != ASY_OK || result->why != NULL) {
+            result->cut = result->why == no_end_block || result->why == cut_block;
             return st;
         }
         st = asy_rows_read(head.type, raw, head.raw_bytes, handler, &result->why);

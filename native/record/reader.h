@@ -51,6 +51,7 @@ typedef struct {
 
 typedef struct {
     bool complete;   // up to the end block
+    bool cut;        // the file ends early; what it holds up to there is sound
     uint64_t at;     // where reading ended: the offset of the block that is damaged, missing or contradicts itself
     const char *why; // a clause, static; NULL if nothing is wrong or the handler ended it
 } asy_reader_result;

@@ -42,7 +42,15 @@ def running(assay, python, tmp_path, code: str, **kwargs):
     """A program under `assay run` that has written its pid to `ready`; yields (assay process, pid)."""
     (tmp_path / "x.py").write_text(code)
     process = assay.start(
-        "run", "--quiet", "--python", python, "x.py", cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **kwargs
+        "run",
+        "--quiet",
+        "--python",
+        python,
+        "x.py",
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        **kwargs,
     )
     try:
         ready = tmp_path / "ready"
@@ -155,6 +163,18 @@ def test_a_killed_assay_leaves_a_recording_that_can_be_read_or_none(assay, pytho
     assert "f" in result.stdout
 
 
+def test_an_assay_killed_at_once_leaves_a_recording_that_says_so(assay, python, tmp_path):
+    """Before the first checkpoint, which comes after a second."""
+    code = READY + "ready()\nwhile True: time.sleep(0.01)"
+    with running(assay, python, tmp_path, code) as (process, _):
+        process.kill()
+        process.wait(PATIENCE_S)
+    result = assay("report", "x.assay", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "x.py" in result.stdout
+    assert "when assay was stopped" in result.stdout or "assay was stopped, or the file was cut" in result.stdout
+
+
 def test_a_daemon_that_outlives_its_parent_does_not_delay_our_exit(assay, python, tmp_path):
     code = (
         "import os, sys, time\n"
@@ -259,7 +279,9 @@ def terminal(request, assay, python, tmp_path):
 
 
 def test_the_program_is_in_the_terminals_foreground(terminal):
-    t = terminal("import os; print([os.isatty(n) for n in (0, 1, 2)], os.tcgetpgrp(0) == os.getpgrp(), os.get_terminal_size())")
+    t = terminal(
+        "import os; print([os.isatty(n) for n in (0, 1, 2)], os.tcgetpgrp(0) == os.getpgrp(), os.get_terminal_size())"
+    )
     assert b"[True, True, True] True" in t.read_until(b"[ended with 0]")
 
 
@@ -313,7 +335,9 @@ def test_ctrl_z_stops_the_job_and_fg_goes_on(terminal):
 
 
 def test_a_program_that_ignores_ctrl_z_goes_on(terminal):
-    t = terminal("import signal\nsignal.signal(signal.SIGTSTP, signal.SIG_IGN)\nprint('ready', flush=True)\nprint(input())")
+    t = terminal(
+        "import signal\nsignal.signal(signal.SIGTSTP, signal.SIG_IGN)\nprint('ready', flush=True)\nprint(input())"
+    )
     t.read_until(b"ready")
     t.type(b"\x1a")
     t.type(b"still here\n")

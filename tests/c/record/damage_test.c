@@ -69,6 +69,7 @@ check_cut(asy_status st, asy_profile *p, const char *problem, size_t border)
     assert_int_equal(st, ASY_OK);
     sample_check(p, false);
     assert_int_equal(p->cut_at, border);
+    assert_true(p->cut);
     (void)snprintf(where, sizeof where, "at byte %zu", border);
     assert_non_null(problem);
     assert_non_null(strstr(problem, where));

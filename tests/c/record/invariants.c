@@ -104,7 +104,7 @@ invariant_broken(const asy_profile *p)
     if (!is_utf8(p->command) || !is_utf8(p->directory) || !is_utf8(p->script) || !is_utf8(p->assay_version)) {
         return "a text of the session";
     }
-    if (p->complete != (p->cut_at == 0)) {
+    if (p->complete != (p->cut_at == 0) || (p->cut && p->complete)) {
         return "where it is cut";
     }
     for (uint32_t i = 0; i < p->func_count && broken == NULL; i++) {
