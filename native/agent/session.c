@@ -81,9 +81,8 @@ asy_session_engine(int fd, uint64_t nonce, uint64_t image)
 static void
 objects_forget(asy_agent *a)
 {
-    a->name_threading = a->name_active = a->name_name = a->name_get = NULL;
-    a->monitoring = a->tag_var = a->recording_error = a->started = NULL;
-    a->tag_type = a->link_type = a->profile_type = a->loaded_type = a->column_type = NULL;
+    a->name_threading = a->name_active = a->name_name = NULL;
+    a->monitoring = NULL; // the module's own: asy_module_claim
     memset(a->callbacks, 0, sizeof(a->callbacks));
     a->tool_id = -1;
     a->tool_ready = false;

@@ -403,6 +403,26 @@ def test_decorating_what_is_no_function_is_refused(run):
     )
 
 
+def test_without_c_calls_tasks_and_threads_still_inherit(run):
+    report = run(
+        """
+        async def child():
+            w()
+            await asyncio.sleep(0)
+            w()
+        async def main():
+            with assay.tag(a="1"):
+                task = asyncio.create_task(child())
+                await asyncio.to_thread(w)
+                await task
+            w()
+        asyncio.run(main())
+        """,
+        "--no-c-calls",
+    )
+    assert report.under_tags("w") == {("a=1",): 3, (): 1}
+
+
 def test_tag_does_not_outlive_the_context_it_was_opened_in(run):
     report = run(
         """
