@@ -21,29 +21,29 @@
 #include "record/profile.h"
 #include "report/summary.h"
 
-static const char help[] =
-    "assay run: run a Python program and say where its time goes\n"
-    "\n"
-    "  assay run [options] [python options] script.py [arguments]\n"
-    "  assay run [options] [python options] -m module [arguments]\n"
-    "  assay run [options] [python options] -c code [arguments]\n"
-    "  assay run [options] -- command [arguments]\n"
-    "\n"
-    "options, before Python's own:\n"
-    "  --calls        count and time every call (the default)\n"
-    "  --no-c-calls   count Python functions only: cheaper; time in C is its caller's own\n"
-    "  -o FILE        write the recording there; otherwise to NAME.assay here, the one before kept as NAME.old.assay\n"
-    "  --arena SIZE   memory for the counts, at least 1M, used as needed; otherwise 1G, less where ulimit -f demands "
-    "it\n"
-    "  --python P     the interpreter; otherwise python3 beside assay, then of the virtual environment, then on PATH\n"
-    "  -q, --quiet    no summary at the end\n"
-    "  -h, --help     this\n"
-    "\n"
-    "examples:\n"
-    "  assay run nightly_report.py --day monday\n"
-    "  assay run -o before.assay -m pytest -x tests\n"
-    "  assay run -X dev -W error worker.py\n"
-    "  assay run -- gunicorn app:server\n";
+static const char help[] = "assay run: run a Python program and say where its time goes\n"
+                           "\n"
+                           "  assay run [options] [python options] script.py [arguments]\n"
+                           "  assay run [options] [python options] -m module [arguments]\n"
+                           "  assay run [options] [python options] -c code [arguments]\n"
+                           "  assay run [options] -- command [arguments]\n"
+                           "\n"
+                           "options, before Python's own:\n"
+                           "  --calls        count and time every call (the default)\n"
+                           "  --no-c-calls   count Python functions only: cheaper; time in C is its caller's\n"
+                           "  -o FILE        write the recording there; otherwise to NAME.assay here. The one\n"
+                           "                 before is kept as NAME.old.assay\n"
+                           "  --python P     the interpreter; otherwise python3 beside assay, then of the\n"
+                           "                 virtual environment, then on PATH\n"
+                           "  --arena SIZE   at most this much memory for the counts: 64M, 2G; otherwise 1G\n"
+                           "  -q, --quiet    no summary at the end\n"
+                           "  -h, --help     this\n"
+                           "\n"
+                           "examples:\n"
+                           "  assay run nightly_report.py --day monday\n"
+                           "  assay run -o before.assay -m pytest -x tests\n"
+                           "  assay run -X dev -W error worker.py\n"
+                           "  assay run -- gunicorn app:server\n";
 
 typedef struct {
     asy_run_options options;
@@ -220,7 +220,12 @@ tell_summary(const run *r)
     int width = asy_os_terminal_width(STDERR_FILENO);
     const char *problem = NULL;
     asy_profile *profile = NULL;
-    asy_status st = asy_profile_load_file(r->recording, &profile, &problem);
+    char own[64];
+    asy_status st;
+
+    // By descriptor: another run may have moved it.
+    snprintf(own, sizeof own, "/proc/self/fd/%d", r->out_fd);
+    st = asy_profile_load_file(own, &profile, &problem);
 
     if (st == ASY_OK) {
         st = asy_summary_print(profile, r->recording, STDERR_FILENO, width, width > 0 && wants_color());

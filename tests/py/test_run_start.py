@@ -12,6 +12,9 @@ import pytest
 from recordings import read
 
 
+MAGIC = b"\x89ASSAY\r\n"
+
+
 def one_sentence(result: subprocess.CompletedProcess[str], status: int = 2) -> str:
     """The complaint of a run that was refused: exactly one line of ours, nothing from the program."""
     assert result.returncode == status, result
@@ -94,9 +97,9 @@ def test_a_command_that_is_not_there_ends_with_127_and_one_that_cannot_run_with_
 def test_a_program_that_could_not_start_leaves_the_recording_before_it(assay, tmp_path):
     (tmp_path / "odd").write_bytes(b"\0\1\2\3")
     (tmp_path / "odd").chmod(0o755)
-    (tmp_path / "odd.assay").write_text("before")
+    (tmp_path / "odd.assay").write_bytes(MAGIC + b"before")
     one_sentence(assay("run", "--", "./odd", cwd=tmp_path), 126)
-    assert (tmp_path / "odd.assay").read_text() == "before"
+    assert (tmp_path / "odd.assay").read_bytes() == MAGIC + b"before"
     assert not (tmp_path / "odd.old.assay").exists()
 
 
@@ -240,6 +243,49 @@ def test_the_recording_before_is_kept(assay, python, tmp_path):
     assert second != first
     assay("run", "--python", python, "x.py", "3", cwd=tmp_path)
     assert (tmp_path / "x.old.assay").read_bytes() == second
+
+
+@pytest.mark.parametrize(("name", "old"), [("a.assay", "a.old.assay"), ("a", "a.old")])
+def test_the_recording_before_is_kept_where_it_was_named_too(assay, python, tmp_path, name, old):
+    assay("run", "-o", name, "--python", python, "-c", "1", cwd=tmp_path)
+    first = (tmp_path / name).read_bytes()
+    assert first.startswith(MAGIC)
+    assert assay("run", "-q", "-o", name, "--python", python, "-c", "2", cwd=tmp_path).stderr == ""
+    assert (tmp_path / old).read_bytes() == first
+    assert {p.name for p in tmp_path.iterdir()} == {name, old}
+
+
+@pytest.mark.parametrize("options", [[], ["-o", "x.assay"]], ids=["by default", "-o"])
+@pytest.mark.parametrize("taken", ["x.assay", "x.old.assay"])
+def test_a_file_that_is_no_recording_is_left_alone(assay, tmp_path, options, taken):
+    (tmp_path / "x.py").write_text("open('started', 'w')")
+    (tmp_path / "x.assay").write_bytes(MAGIC)
+    (tmp_path / taken).write_text("precious")
+    before = {p: p.read_bytes() for p in tmp_path.iterdir()}
+    assert f"{taken} is there and is no recording" in one_sentence(assay("run", *options, "x.py", cwd=tmp_path))
+    assert {p: p.read_bytes() for p in tmp_path.iterdir()} == before
+
+
+def test_a_script_is_not_written_over_by_its_own_recording(assay, tmp_path):
+    """`assay run -o x.py` forgot the name."""
+    (tmp_path / "x.py").write_text("pass")
+    one_sentence(assay("run", "-o", "x.py", "x.py", cwd=tmp_path))
+    assert (tmp_path / "x.py").read_text() == "pass"
+
+
+def test_a_file_behind_a_link_is_left_alone(assay, tmp_path):
+    (tmp_path / "kept").write_bytes(MAGIC + b"before")
+    (tmp_path / "link").symlink_to("kept")
+    one_sentence(assay("run", "-o", "link", "-c", "pass", cwd=tmp_path))
+    assert (tmp_path / "kept").read_bytes() == MAGIC + b"before"
+    assert (tmp_path / "link").is_symlink()
+
+
+def test_an_empty_file_is_taken(assay, python, tmp_path):
+    """`mktemp` makes one."""
+    (tmp_path / "made").touch()
+    assert assay("run", "-o", "made", "--python", python, "-c", "pass", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "made").read_bytes().startswith(MAGIC)
 
 
 def test_the_recording_stays_where_the_run_began(assay, python, tmp_path):
