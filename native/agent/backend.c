@@ -78,13 +78,13 @@ void
 asy_backend_leave_odd(asy_agent_thread *t, uint64_t token, uint64_t now, bool unwound)
 {
     asy_agent *a = &asy_the_agent;
-    bool program = a->program_token != 0 && a->program_token == (token | PROGRAM) && (t->tree.thread->flags & ASY_THREAD_F_MAIN) != 0;
+    bool program = a->program_token != 0 && a->program_token == (token | PROGRAM) &&
+                   (t->tree.thread->flags & ASY_THREAD_F_MAIN) != 0;
     uint64_t wanted = program ? token | PROGRAM : token;
 
     if (unwound) {
         asy_tree_unwind(&t->tree, wanted, now);
-    }
-    else {
+    } else {
         asy_tree_leave(&t->tree, wanted, now);
     }
     if (program) {

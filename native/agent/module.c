@@ -91,8 +91,7 @@ module_exec(PyObject *module)
 }
 
 static PyModuleDef_Slot module_slots[] = {
-    ASY_CPYTHON_MODULE_SLOTS
-    {Py_mod_exec, (void *)module_exec},
+    ASY_CPYTHON_MODULE_SLOTS{Py_mod_exec, (void *)module_exec},
     {0, NULL},
 };
 
@@ -119,8 +118,8 @@ PyInit__agent(void)
         return module_init();
     }
     if (found->abi != ASY_AGENT_ABI) {
-        return PyErr_Format(PyExc_ImportError, "another assay, of ABI %u, measures this process; this one has ABI %u", (unsigned)found->abi,
-                            (unsigned)ASY_AGENT_ABI);
+        return PyErr_Format(PyExc_ImportError, "another assay, of ABI %u, measures this process; this one has ABI %u",
+                            (unsigned)found->abi, (unsigned)ASY_AGENT_ABI);
     }
     return found->init();
 }

@@ -7,10 +7,9 @@
 #include "agent/window.h"
 
 typedef struct {
-    PyObject_HEAD
-    asy_window *window;  // owned; NULL: not begun
-    PyObject *recording; // owned; NULL until somebody asks
-    uint64_t depth;      // entered and not left
+    PyObject_HEAD asy_window *window; // owned; NULL: not begun
+    PyObject *recording;              // owned; NULL until somebody asks
+    uint64_t depth;                   // entered and not left
 } profile;
 
 static PyObject *
@@ -85,8 +84,9 @@ finished(const profile *p)
 {
     const char *why = p->window == NULL ? "the profile was never started"
                       : p->depth != 0   ? "the profile is still running"
-                      : p->window->lost ? "the process was forked while the profile ran: its counts stayed with the parent"
-                                        : NULL;
+                      : p->window->lost
+                          ? "the process was forked while the profile ran: its counts stayed with the parent"
+                          : NULL;
 
     if (why != NULL) {
         PyErr_SetString(PyExc_RuntimeError, why);
@@ -121,7 +121,8 @@ static PyObject *
 reading_call(const char *function, PyObject *first, PyObject *second)
 {
     PyObject *module = PyImport_ImportModule("assay.recording");
-    PyObject *out = module != NULL ? PyObject_CallMethod(module, function, second != NULL ? "OO" : "O", first, second) : NULL;
+    PyObject *out =
+        module != NULL ? PyObject_CallMethod(module, function, second != NULL ? "OO" : "O", first, second) : NULL;
 
     Py_XDECREF(module);
     return out;
@@ -224,27 +225,38 @@ profile_dealloc(PyObject *self)
 
 PyMethodDef asy_profile_type_methods[] = {
     {"__enter__", profile_enter, METH_NOARGS, PyDoc_STR("Begin to count.")},
-    {"__exit__", (PyCFunction)(void (*)(void))profile_exit, METH_FASTCALL, PyDoc_STR("Count no more. Exceptions go on.")},
-    {"bytes", profile_bytes, METH_NOARGS, PyDoc_STR("bytes($self, /)\n--\n\nThe recording as a file holds it (docs/format.md).")},
-    {"save", profile_save, METH_O, PyDoc_STR("save($self, path, /)\n--\n\nWrite the recording to a file, for `assay report`.")},
+    {"__exit__", (PyCFunction)(void (*)(void))profile_exit, METH_FASTCALL,
+     PyDoc_STR("Count no more. Exceptions go on.")},
+    {"bytes", profile_bytes, METH_NOARGS,
+     PyDoc_STR("bytes($self, /)\n--\n\nThe recording as a file holds it (docs/format.md).")},
+    {"save", profile_save, METH_O,
+     PyDoc_STR("save($self, path, /)\n--\n\nWrite the recording to a file, for `assay report`.")},
     {NULL, NULL, 0, NULL},
 };
 
 static PyGetSetDef profile_getset[] = {
-    {"recording", profile_recording, NULL, PyDoc_STR("What was counted: an assay.Recording. RuntimeError while it runs."), NULL},
+    {"recording", profile_recording, NULL,
+     PyDoc_STR("What was counted: an assay.Recording. RuntimeError while it runs."), NULL},
     {"running", profile_running, NULL, PyDoc_STR("True between start and stop."), NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
-PyDoc_STRVAR(profile_doc, "profile()\n--\n\n"
-                          "Counts every call of the process while it is entered: `with assay.profile() as p: ...`, then `p.recording`.\n\n"
-                          "As a decorator: each call of the function; the recording is of the last one. Profiles nest and overlap; what is\n"
-                          "entered several times at once lasts from the first entry to the last exit.");
+PyDoc_STRVAR(
+    profile_doc,
+    "profile()\n--\n\n"
+    "Counts every call of the process while it is entered: `with assay.profile() as p: ...`, then `p.recording`.\n\n"
+    "As a decorator: each call of the function; the recording is of the last one. Profiles nest and overlap; what is\n"
+    "entered several times at once lasts from the first entry to the last exit.");
 
 static PyType_Slot profile_slots[] = {
-    {Py_tp_new, profile_new},         {Py_tp_call, profile_call},         {Py_tp_methods, asy_profile_type_methods},
-    {Py_tp_getset, profile_getset},   {Py_tp_traverse, profile_traverse},
-    {Py_tp_dealloc, profile_dealloc}, {Py_tp_doc, (void *)profile_doc},   {0, NULL},
+    {Py_tp_new, profile_new},
+    {Py_tp_call, profile_call},
+    {Py_tp_methods, asy_profile_type_methods},
+    {Py_tp_getset, profile_getset},
+    {Py_tp_traverse, profile_traverse},
+    {Py_tp_dealloc, profile_dealloc},
+    {Py_tp_doc, (void *)profile_doc},
+    {0, NULL},
 };
 
 static PyType_Spec profile_spec = {

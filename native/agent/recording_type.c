@@ -6,14 +6,12 @@
 #include "record/profile.h"
 
 typedef struct {
-    PyObject_HEAD
-    asy_profile *p; // owned
+    PyObject_HEAD asy_profile *p; // owned
 } loaded;
 
 // One column of a thread's nodes: a strided view into the profile.
 typedef struct {
-    PyObject_HEAD
-    PyObject *owner; // the loaded recording, owned
+    PyObject_HEAD PyObject *owner; // the loaded recording, owned
     char *at;
     Py_ssize_t shape, stride;
     const char *format; // "I" or "Q"
@@ -149,8 +147,8 @@ func_make(PyObject *self, uint32_t i)
         PyTuple_SET_ITEM(labels, k, one);
     }
     return labels == NULL ? NULL
-                          : Py_BuildValue("IIINNNN", (unsigned)f->kind, (unsigned)f->flags, (unsigned)f->line, text(f->name), text(f->file),
-                                          text(f->module), labels);
+                          : Py_BuildValue("IIINNNN", (unsigned)f->kind, (unsigned)f->flags, (unsigned)f->line,
+                                          text(f->name), text(f->file), text(f->module), labels);
 }
 
 static PyObject *
@@ -158,11 +156,11 @@ process_make(PyObject *self, uint32_t i)
 {
     const asy_profile_process *p = &((loaded *)self)->p->processes[i];
 
-    return Py_BuildValue("KKKKKKKNNNLIKKiiKKKKKN", p->pid, p->parent_pid, p->image, p->start_ns, p->end_ns, p->python_version, p->flags,
-                         text(p->executable), text(p->command), text(p->cwd),
-                         p->main_thread == UINT32_MAX ? -1LL : (long long)p->main_thread, (unsigned)p->program_node, p->program_ns,
-                         p->program_end_ns, p->exited, p->status, p->cost_py_in_ps, p->cost_py_out_ps, p->cost_c_in_ps, p->cost_c_out_ps,
-                         p->resident_bytes, losses_list(p->losses));
+    return Py_BuildValue("KKKKKKKNNNLIKKiiKKKKKN", p->pid, p->parent_pid, p->image, p->start_ns, p->end_ns,
+                         p->python_version, p->flags, text(p->executable), text(p->command), text(p->cwd),
+                         p->main_thread == UINT32_MAX ? -1LL : (long long)p->main_thread, (unsigned)p->program_node,
+                         p->program_ns, p->program_end_ns, p->exited, p->status, p->cost_py_in_ps, p->cost_py_out_ps,
+                         p->cost_c_in_ps, p->cost_c_out_ps, p->resident_bytes, losses_list(p->losses));
 }
 
 static PyObject *
@@ -170,8 +168,9 @@ thread_make(PyObject *self, uint32_t i)
 {
     const asy_profile_thread *t = &((loaded *)self)->p->threads[i];
 
-    return Py_BuildValue("IKKNKKKKKNKKI", (unsigned)t->process, t->serial, t->native_id, text(t->name), t->start_ns, t->end_ns, t->cpu_ns, t->flags,
-                         t->merged, PyBool_FromLong(t->ended), t->overhead_ns, t->overhead_events, (unsigned)t->node_count);
+    return Py_BuildValue("IKKNKKKKKNKKI", (unsigned)t->process, t->serial, t->native_id, text(t->name), t->start_ns,
+                         t->end_ns, t->cpu_ns, t->flags, t->merged, PyBool_FromLong(t->ended), t->overhead_ns,
+                         t->overhead_events, (unsigned)t->node_count);
 }
 
 static PyObject *
@@ -180,9 +179,9 @@ loaded_session(PyObject *self, PyObject *none)
     const asy_profile *p = ((loaded *)self)->p;
 
     (void)none;
-    return Py_BuildValue("KKNNNNNKNN", p->start_unix_ns, p->duration_ns, text(p->command), text(p->directory), text(p->script),
-                         text(p->assay_version), PyBool_FromLong(p->complete), p->cut_at, losses_list(p->losses),
-                         list_of(self, p->note_count, note_make));
+    return Py_BuildValue("KKNNNNNKNN", p->start_unix_ns, p->duration_ns, text(p->command), text(p->directory),
+                         text(p->script), text(p->assay_version), PyBool_FromLong(p->complete), p->cut_at,
+                         losses_list(p->losses), list_of(self, p->note_count, note_make));
 }
 
 static PyObject *
@@ -216,8 +215,9 @@ loaded_columns(PyObject *self, PyObject *which)
         size_t offset;
         const char *format;
     } columns[] = {
-        COLUMN(parent, "I"),  COLUMN(func, "I"),    COLUMN(kind, "I"),    COLUMN(open, "I"),    COLUMN(calls, "Q"),
-        COLUMN(resumes, "Q"), COLUMN(unwinds, "Q"), COLUMN(self_ns, "Q"), COLUMN(wait_ns, "Q"), COLUMN(suspended_ns, "Q"),
+        COLUMN(parent, "I"),  COLUMN(func, "I"),         COLUMN(kind, "I"),    COLUMN(open, "I"),
+        COLUMN(calls, "Q"),   COLUMN(resumes, "Q"),      COLUMN(unwinds, "Q"), COLUMN(self_ns, "Q"),
+        COLUMN(wait_ns, "Q"), COLUMN(suspended_ns, "Q"),
     };
     const Py_ssize_t count = sizeof(columns) / sizeof(columns[0]);
     const asy_profile *p = ((loaded *)self)->p;
@@ -248,12 +248,14 @@ load_raise(asy_status st, const char *problem, PyObject *source)
         return PyErr_NoMemory();
     }
     if (st == ASY_ENOENT || st == ASY_EPERM) {
-        return PyErr_Format(st == ASY_ENOENT ? PyExc_FileNotFoundError : PyExc_PermissionError, "%S: %s", source, asy_status_text(st));
+        return PyErr_Format(st == ASY_ENOENT ? PyExc_FileNotFoundError : PyExc_PermissionError, "%S: %s", source,
+                            asy_status_text(st));
     }
     if (PyBytes_Check(source)) {
         return PyErr_Format(asy_the_agent.recording_error, "%s", problem != NULL ? problem : asy_status_text(st));
     }
-    return PyErr_Format(asy_the_agent.recording_error, "%S: %s", source, problem != NULL ? problem : asy_status_text(st));
+    return PyErr_Format(asy_the_agent.recording_error, "%S: %s", source,
+                        problem != NULL ? problem : asy_status_text(st));
 }
 
 // Loaded(bytes) or Loaded(path)
@@ -271,12 +273,10 @@ loaded_new(PyTypeObject *type, PyObject *args, PyObject *names)
     }
     if (PyBytes_Check(source)) {
         st = asy_profile_load_bytes(PyBytes_AS_STRING(source), (size_t)PyBytes_GET_SIZE(source), &p, &problem);
-    }
-    else if (PyUnicode_FSConverter(source, &path)) {
+    } else if (PyUnicode_FSConverter(source, &path)) {
         st = asy_profile_load_file(PyBytes_AS_STRING(path), &p, &problem);
         Py_DECREF(path);
-    }
-    else {
+    } else {
         return NULL;
     }
     if (st != ASY_OK) {
@@ -333,9 +333,9 @@ asy_recording_type_init(PyObject *module)
         a->loaded_type = (PyTypeObject *)PyType_FromSpec(&loaded_spec);
     }
     if (a->recording_error == NULL) {
-        a->recording_error = PyErr_NewExceptionWithDoc("assay.RecordingError",
-                                                       "A file is no recording, or damaged; the text names the byte offset.",
-                                                       PyExc_ValueError, NULL);
+        a->recording_error = PyErr_NewExceptionWithDoc(
+            "assay.RecordingError", "A file is no recording, or damaged; the text names the byte offset.",
+            PyExc_ValueError, NULL);
     }
     if (a->column_type == NULL || a->loaded_type == NULL || a->recording_error == NULL ||
         PyModule_AddObjectRef(module, "RecordingError", a->recording_error) != 0) {

@@ -66,7 +66,8 @@ texts_get(asy_tag *tag)
         return texts;
     }
     texts = texts_make(tag);
-    if (texts != NULL && !__atomic_compare_exchange_n(&tag->texts, &none, texts, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+    if (texts != NULL &&
+        !__atomic_compare_exchange_n(&tag->texts, &none, texts, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
         Py_DECREF(texts); // another thread was first
         texts = none;
     }
@@ -103,8 +104,7 @@ asy_tag_func(asy_agent_thread *t, asy_tag *tag)
     if (texts != NULL) {
         func = func_make(t, texts);
         __atomic_store_n(&tag->func, func, __ATOMIC_RELAXED);
-    }
-    else if (PyErr_ExceptionMatches(PyExc_Exception)) { // MemoryError
+    } else if (PyErr_ExceptionMatches(PyExc_Exception)) { // MemoryError
         PyErr_Clear();
     }
     return func;
@@ -168,7 +168,8 @@ tag_new(PyTypeObject *type, PyObject *args, PyObject *labels)
     if (labels == NULL || PyDict_GET_SIZE(labels) == 0) {
         return tag_make(NULL, NULL);
     }
-    PyObject *names = PySequence_Tuple(labels), *list = PyDict_Values(labels), *values = list != NULL ? PyList_AsTuple(list) : NULL;
+    PyObject *names = PySequence_Tuple(labels), *list = PyDict_Values(labels),
+             *values = list != NULL ? PyList_AsTuple(list) : NULL;
     Py_XDECREF(list);
     return tag_make(names, values); // fails where one of them did
 }
@@ -212,7 +213,8 @@ tag_repr(PyObject *self)
     PyObject *parts = PyList_New(0), *comma = PyUnicode_FromString(", "), *inner = NULL, *out = NULL;
 
     for (Py_ssize_t i = 0; parts != NULL && tag->names != NULL && i < PyTuple_GET_SIZE(tag->names); i++) {
-        PyObject *one = PyUnicode_FromFormat("%U=%R", PyTuple_GET_ITEM(tag->names, i), PyTuple_GET_ITEM(tag->values, i));
+        PyObject *one =
+            PyUnicode_FromFormat("%U=%R", PyTuple_GET_ITEM(tag->names, i), PyTuple_GET_ITEM(tag->values, i));
         if (one == NULL || PyList_Append(parts, one) != 0) {
             Py_CLEAR(parts);
         }
@@ -256,14 +258,18 @@ PyMethodDef asy_tag_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-PyDoc_STRVAR(tag_doc, "tag(**labels)\n--\n\n"
-                      "Labels for what runs inside: `with tag(customer=name): ...`, or as a decorator of a function.\n\n"
-                      "Values become text by str(). Tags nest, follow their asyncio task and are inherited by copies of the context;\n"
-                      "one tag can be entered again and again. Costs less than a microsecond where nothing is measured.");
+PyDoc_STRVAR(
+    tag_doc,
+    "tag(**labels)\n--\n\n"
+    "Labels for what runs inside: `with tag(customer=name): ...`, or as a decorator of a function.\n\n"
+    "Values become text by str(). Tags nest, follow their asyncio task and are inherited by copies of the context;\n"
+    "one tag can be entered again and again. Costs less than a microsecond where nothing is measured.");
 
 static PyType_Slot tag_slots[] = {
-    {Py_tp_new, tag_new},           {Py_tp_call, tag_call},       {Py_tp_repr, tag_repr}, {Py_tp_methods, asy_tag_methods},
-    {Py_tp_traverse, tag_traverse}, {Py_tp_dealloc, tag_dealloc}, {Py_tp_doc, (void *)tag_doc},   {0, NULL},
+    {Py_tp_new, tag_new},           {Py_tp_call, tag_call},
+    {Py_tp_repr, tag_repr},         {Py_tp_methods, asy_tag_methods},
+    {Py_tp_traverse, tag_traverse}, {Py_tp_dealloc, tag_dealloc},
+    {Py_tp_doc, (void *)tag_doc},   {0, NULL},
 };
 
 static PyType_Spec tag_spec = {
@@ -309,7 +315,7 @@ link_dealloc(PyObject *self)
 
     PyObject_GC_UnTrack(self);
     Py_TRASHCAN_BEGIN(self, link_dealloc) // chains may be long
-    Py_XDECREF((PyObject *)l->parent);
+        Py_XDECREF((PyObject *)l->parent);
     Py_XDECREF((PyObject *)l->tag);
     Py_XDECREF(l->owner);
     PyObject_GC_Del(self);

@@ -6,22 +6,20 @@
 
 // Immutable but for `texts` and `func`, which are made once, when they are first needed: threads that race make the same.
 typedef struct {
-    PyObject_HEAD
-    PyObject *names;  // tuple of str, owned; NULL: no labels
-    PyObject *values; // tuple, as long, owned
-    PyObject *texts;  // atomic; tuple of str: key, value, … sorted by key; owned, NULL until it is made
-    uint32_t func;    // atomic; 0 until it is made
+    PyObject_HEAD PyObject *names; // tuple of str, owned; NULL: no labels
+    PyObject *values;              // tuple, as long, owned
+    PyObject *texts;               // atomic; tuple of str: key, value, … sorted by key; owned, NULL until it is made
+    uint32_t func;                 // atomic; 0 until it is made
 } asy_tag;
 
 // One activation of a tag in a context. Immutable.
 typedef struct asy_tag_link {
-    PyObject_HEAD
-    struct asy_tag_link *parent; // owned; NULL: the outermost
-    asy_tag *tag;                // owned
-    PyObject *owner;             // owned weak reference to the context that it was opened in
-    uint64_t token;              // on stacks
-    uint64_t frame;              // that opened it
-    uint64_t epoch;              // asy_agent.epoch then
+    PyObject_HEAD struct asy_tag_link *parent; // owned; NULL: the outermost
+    asy_tag *tag;                              // owned
+    PyObject *owner;                           // owned weak reference to the context that it was opened in
+    uint64_t token;                            // on stacks
+    uint64_t frame;                            // that opened it
+    uint64_t epoch;                            // asy_agent.epoch then
 } asy_tag_link;
 
 // Types, once a process. -1 with an exception set.

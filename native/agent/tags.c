@@ -17,7 +17,8 @@ chain_top(void)
 {
     PyObject *value = NULL;
 
-    if (PyContextVar_Get(asy_the_agent.tag_var, NULL, &value) != 0 || value == NULL || !Py_IS_TYPE(value, asy_the_agent.link_type)) {
+    if (PyContextVar_Get(asy_the_agent.tag_var, NULL, &value) != 0 || value == NULL ||
+        !Py_IS_TYPE(value, asy_the_agent.link_type)) {
         Py_XDECREF(value);
         PyErr_Clear();
         return NULL;
@@ -154,8 +155,7 @@ stack_out(const asy_tag_link *l)
     }
     if (t->tree.thread->overflow != 0 || asy_tree_find(&t->tree, l->token) != 0) {
         asy_tree_tag_out(&t->tree, l->token, now);
-    }
-    else if (asy_tree_find(&t->tree, l->token | INHERITED) != 0) {
+    } else if (asy_tree_find(&t->tree, l->token | INHERITED) != 0) {
         asy_tree_tag_out(&t->tree, l->token | INHERITED, now);
     }
 }
@@ -346,8 +346,8 @@ context_of(PyObject *callable, PyObject *argument)
     if (PyCFunction_Check(callable) && ((PyCFunctionObject *)callable)->m_ml == run) {
         return ((PyCFunctionObject *)callable)->m_self;
     }
-    if (Py_IS_TYPE(callable, &PyMethodDescr_Type) && ((PyMethodDescrObject *)callable)->d_method == run && argument != NULL &&
-        PyContext_CheckExact(argument)) {
+    if (Py_IS_TYPE(callable, &PyMethodDescr_Type) && ((PyMethodDescrObject *)callable)->d_method == run &&
+        argument != NULL && PyContext_CheckExact(argument)) {
         return argument;
     }
     return NULL;
@@ -373,7 +373,8 @@ asy_tags_call(asy_agent_thread *t, PyObject *callable, PyObject *argument, uint6
     if (func == 0) {
         return;
     }
-    asy_tree_enter(&t->tree, asy_tree_child(&t->tree, func, kind, &made), token, kind | ASY_FRAME_BARRIER, asy_agent_ticks());
+    asy_tree_enter(&t->tree, asy_tree_child(&t->tree, func, kind, &made), token, kind | ASY_FRAME_BARRIER,
+                   asy_agent_ticks());
     if (ASY_CPYTHON_CONTEXT_WATCHER || asy_the_agent.tag_count == 0 || PyErr_Occurred()) {
         return;
     }
@@ -402,8 +403,7 @@ asy_tags_ours(PyObject *callable)
     }
     if (PyCFunction_Check(callable)) {
         def = ((PyCFunctionObject *)callable)->m_ml;
-    }
-    else if (Py_IS_TYPE(callable, &PyMethodDescr_Type)) {
+    } else if (Py_IS_TYPE(callable, &PyMethodDescr_Type)) {
         def = ((PyMethodDescrObject *)callable)->d_method;
     }
     if (def != NULL) {

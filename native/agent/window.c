@@ -151,7 +151,8 @@ rows_finish(asy_window *w)
     for (asy_agent_thread *t = asy_the_agent.threads; t != NULL; t = t->next) {
         asy_thread *page = page_of(t);
         bool failed = false;
-        asy_window_row *row = page != NULL ? asy_window_row_take(t, base_find(w, page->serial), w->end.ticks, &failed) : NULL;
+        asy_window_row *row =
+            page != NULL ? asy_window_row_take(t, base_find(w, page->serial), w->end.ticks, &failed) : NULL;
         w->lost_rows += failed;
         if (row != NULL) {
             row_put(w, row);

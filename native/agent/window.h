@@ -40,7 +40,7 @@ typedef struct asy_window {
     struct asy_window *next; // open ones
     asy_clock_pair begin, end;
     uint64_t start_unix_ns;
-    bool lost; // the process was forked: there is nothing to be had in the child
+    bool lost;              // the process was forked: there is nothing to be had in the child
     asy_window_base *bases; // owned
     uint32_t base_count;
     asy_window_row *rows; // owned: in the end, all

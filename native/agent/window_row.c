@@ -76,8 +76,13 @@ asy_window_base_take(asy_agent_thread *t, uint64_t now, asy_window_base *out)
     uint32_t count = (uint32_t)__atomic_load_n(&page->node_count, __ATOMIC_ACQUIRE);
     bool mine = t == asy_thread_tls;
 
-    *out = (asy_window_base){page->serial, mine ? asy_clock_thread_cpu_ns() : page->cpu_read_ns, page->overhead_ticks, page->overhead_events,
-                             count,        malloc(count * sizeof(*out->nodes)),                  calloc(count, 1)};
+    *out = (asy_window_base){page->serial,
+                             mine ? asy_clock_thread_cpu_ns() : page->cpu_read_ns,
+                             page->overhead_ticks,
+                             page->overhead_events,
+                             count,
+                             malloc(count * sizeof(*out->nodes)),
+                             calloc(count, 1)};
     if (out->nodes == NULL || out->open == NULL) {
         free(out->nodes);
         free(out->open);
@@ -155,9 +160,12 @@ nodes_pack(asy_window_node *nodes, uint32_t *place, uint32_t count)
 }
 
 static void
-row_identity(asy_window_row *row, const asy_agent_thread *t, const asy_thread *page, const asy_window_base *base, uint64_t now)
+row_identity(asy_window_row *row, const asy_agent_thread *t, const asy_thread *page, const asy_window_base *base,
+             uint64_t now)
 {
-    uint64_t cpu = t == asy_thread_tls ? asy_clock_thread_cpu_ns() : page->end_cpu_ns != 0 ? page->end_cpu_ns : page->cpu_read_ns;
+    uint64_t cpu = t == asy_thread_tls     ? asy_clock_thread_cpu_ns()
+                   : page->end_cpu_ns != 0 ? page->end_cpu_ns
+                                           : page->cpu_read_ns;
     uint64_t from = base != NULL ? base->cpu_ns : page->start_cpu_ns;
 
     row->serial = page->serial;

@@ -10,6 +10,7 @@ from .recording import Recording as Recording
 def open(path: str | PathLike[str]) -> Recording:
     """Read a recording from a file.
 
-    One that was cut, or has a damaged block, is read up to there: `session.complete` is False, `session.cut_at` the byte offset.
+    One that was cut, or has a damaged block, is read up to there: `session.complete` is False, `session.cut_at` the
+    byte offset.
     Raises: RecordingError, naming the byte offset, if it is no recording or contradicts itself; OSError.
     """

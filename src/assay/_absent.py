@@ -1,9 +1,16 @@
 """What takes the agent's place on an interpreter that has none: tags do nothing, measuring raises ImportError."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
+
+F = TypeVar("F", bound=Callable[..., Any])
+
 PROBLEM = "assay has no agent for this interpreter"
 
 
-def why(problem):
+def why(problem: object) -> None:
     global PROBLEM
     PROBLEM = f"assay cannot measure in this interpreter: {problem}"
 
@@ -15,27 +22,27 @@ class RecordingError(ValueError):
 class tag:
     """Labels that go nowhere."""
 
-    def __init__(self, **labels):
+    def __init__(self, **labels: object) -> None:
         pass
 
-    def __enter__(self):
+    def __enter__(self) -> tag:
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         pass
 
-    def __call__(self, func):
+    def __call__(self, func: F) -> F:
         return func
 
 
 class profile:
-    def __init__(self):
+    def __init__(self) -> None:
         raise ImportError(PROBLEM)
 
 
-def start():
+def start() -> NoReturn:
     raise ImportError(PROBLEM)
 
 
-def stop():
+def stop() -> NoReturn:
     raise ImportError(PROBLEM)

@@ -41,7 +41,6 @@ def start() -> profile:
 
 def stop() -> profile:
     """End what the last start() began, and return its profile. Raises: RuntimeError."""
-
 @final
 class Loaded:
     def __new__(cls, source: bytes | str) -> Loaded: ...

@@ -3,27 +3,30 @@
 Imports nothing, so that decorating does not change what a program has loaded.
 """
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from typing import Any
+
 GENERATOR, COROUTINE, ASYNC_GENERATOR = 0x20, 0x80, 0x200  # CO_* of inspect
 COPIED = ("__module__", "__name__", "__qualname__", "__doc__", "__type_params__")
 
 
-def flags_of(func):
+def flags_of(func: "Any") -> int:
     """The code flags of what a call of `func` runs, through partials and bound methods."""
     while not hasattr(func, "__code__"):
-        inner = getattr(func, "func", None) or getattr(func, "__func__", None)
-        if inner is None:
+        func = getattr(func, "func", None) or getattr(func, "__func__", None)
+        if func is None:
             return 0
-        func = inner
-    return func.__code__.co_flags
+    return int(func.__code__.co_flags)
 
 
-def looks_like(wrapper, func):
+def looks_like(wrapper: "Any", func: "Any") -> "Any":
     """As functools.update_wrapper."""
     for name in COPIED:
-        try:
+        if hasattr(func, name):
             setattr(wrapper, name, getattr(func, name))
-        except AttributeError:
-            pass
     try:
         wrapper.__annotate__ = func.__annotate__  # from 3.14 on: annotations stay unevaluated
     except AttributeError:
@@ -34,8 +37,8 @@ def looks_like(wrapper, func):
     return wrapper
 
 
-def within(manager, func):
-    """`func`, each call of it inside `manager`: of a coroutine function its whole awaiting, of a generator its whole running."""
+def within(manager: "AbstractContextManager[Any]", func: "Callable[..., Any]") -> "Callable[..., Any]":
+    """`func`, each call of it inside `manager`: of a coroutine function all awaiting, of a generator all running."""
     if isinstance(func, type) or not callable(func):
         raise TypeError(f"cannot decorate {func!r}: a function is needed")
     flags = flags_of(func)
@@ -47,35 +50,35 @@ def within(manager, func):
         wrapper = generator(manager, func)
     else:
         wrapper = call(manager, func)
-    return looks_like(wrapper, func)
+    return looks_like(wrapper, func)  # type: ignore[no-any-return]
 
 
-def call(manager, func):
-    def within(*args, **kwargs):
+def call(manager: "AbstractContextManager[Any]", func: "Callable[..., Any]") -> "Callable[..., Any]":
+    def within(*args: "Any", **kwargs: "Any") -> "Any":
         with manager:
             return func(*args, **kwargs)
 
     return within
 
 
-def generator(manager, func):
-    def within(*args, **kwargs):
+def generator(manager: "AbstractContextManager[Any]", func: "Callable[..., Any]") -> "Callable[..., Any]":
+    def within(*args: "Any", **kwargs: "Any") -> "Any":
         with manager:
             return (yield from func(*args, **kwargs))
 
     return within
 
 
-def coroutine(manager, func):
-    async def within(*args, **kwargs):
+def coroutine(manager: "AbstractContextManager[Any]", func: "Callable[..., Any]") -> "Callable[..., Any]":
+    async def within(*args: "Any", **kwargs: "Any") -> "Any":
         with manager:
             return await func(*args, **kwargs)
 
     return within
 
 
-def async_generator(manager, func):
-    async def within(*args, **kwargs):
+def async_generator(manager: "AbstractContextManager[Any]", func: "Callable[..., Any]") -> "Callable[..., Any]":
+    async def within(*args: "Any", **kwargs: "Any") -> "Any":
         inner = func(*args, **kwargs)
         with manager:
             try:

@@ -1,7 +1,7 @@
 """Recordings as typed values: what `assay.open(path)` and `profile.recording` return.
 
-All times are integer nanoseconds, as measured: what counting itself cost is inside, and `Process.call_costs_ps` says how much a
-call that is. (`assay report` takes it off.) Values are immutable.
+All times are integer nanoseconds, as measured: what counting itself cost is inside, and `Process.call_costs_ps` says
+how much a call that is. (`assay report` takes it off.) Values are immutable.
 Source: docs/format.md, docs/semantics.md.
 """
 
@@ -14,6 +14,7 @@ from enum import IntEnum
 from functools import cached_property
 from os import PathLike, fspath
 from types import MappingProxyType
+from typing import Any
 
 from ._agent import Loaded, RecordingError
 
@@ -225,17 +226,19 @@ class Recording:
 
 
 def losses_of(counts: list[int]) -> Mapping[str, int]:
-    return MappingProxyType({name: n for name, n in zip(LOSSES, counts) if n})
+    return MappingProxyType({name: n for name, n in zip(LOSSES, counts, strict=False) if n})
 
 
-def function_of(id: int, row: tuple) -> Function:
+def function_of(id: int, row: tuple[Any, ...]) -> Function:
     kind, flags, line, name, file, module, labels = row
-    pairs = MappingProxyType(dict(zip(labels[::2], labels[1::2])))
+    pairs = MappingProxyType(dict(zip(labels[::2], labels[1::2], strict=True)))
     return Function(id, Kind(kind), name, file, line, module, pairs, flags)
 
 
-def process_of(id: int, row: tuple) -> Process:
-    (pid, parent_pid, image, start_ns, end_ns, version, flags, executable, command, cwd, main, node, begun, ended) = row[:14]
+def process_of(id: int, row: tuple[Any, ...]) -> Process:
+    (pid, parent_pid, image, start_ns, end_ns, version, flags, executable, command, cwd, main, node, begun, ended) = (
+        row[:14]
+    )
     exited, status, *costs, resident_bytes, losses = row[14:]
     return Process(
         id=id,
@@ -261,10 +264,10 @@ def process_of(id: int, row: tuple) -> Process:
     )
 
 
-def thread_of(id: int, row: tuple, columns: tuple[memoryview, ...], functions: tuple[Function, ...]) -> Thread:
-    process, serial, native_id, name, start_ns, end_ns, cpu_ns, flags, merged, ended, overhead_ns, overhead_events, _ = row
-    return Thread(
-        id,
+def thread_of(
+    id: int, row: tuple[Any, ...], columns: tuple[memoryview, ...], functions: tuple[Function, ...]
+) -> Thread:
+    (
         process,
         serial,
         native_id,
@@ -272,28 +275,57 @@ def thread_of(id: int, row: tuple, columns: tuple[memoryview, ...], functions: t
         start_ns,
         end_ns,
         cpu_ns,
-        bool(flags & MAIN),
-        bool(flags & DAEMON),
+        flags,
         merged,
         ended,
         overhead_ns,
         overhead_events,
-        *columns,
-        functions,
+        _,
+    ) = row
+    parent, function, kind, open, calls, resumes, unwinds, self_ns, wait_ns, suspended_ns = columns
+    return Thread(
+        id=id,
+        process=process,
+        serial=serial,
+        native_id=native_id,
+        name=name,
+        start_ns=start_ns,
+        end_ns=end_ns,
+        cpu_ns=cpu_ns,
+        main=bool(flags & MAIN),
+        daemon=bool(flags & DAEMON),
+        threads=merged,
+        ended=ended,
+        overhead_ns=overhead_ns,
+        overhead_events=overhead_events,
+        parent=parent,
+        function=function,
+        kind=kind,
+        open=open,
+        calls=calls,
+        resumes=resumes,
+        unwinds=unwinds,
+        self_ns=self_ns,
+        wait_ns=wait_ns,
+        suspended_ns=suspended_ns,
+        _functions=functions,
     )
 
 
 def load(source: bytes | str | PathLike[str]) -> Recording:
     """Read a recording, from its bytes or a file.
 
-    One that was cut, or has a damaged block, is read up to there: `session.complete` is False, `session.cut_at` the byte offset.
+    One that was cut, or has a damaged block, is read up to there: `session.complete` is False, `session.cut_at` the
+    byte offset.
     Raises: RecordingError, naming the byte offset, if it is no recording or contradicts itself; OSError.
     """
     loaded = Loaded(source if isinstance(source, bytes) else fspath(source))
-    *facts, losses, notes = loaded.session()
+    start, duration, command, directory, script, version, complete, cut_at, losses, notes = loaded.session()
     functions = tuple(function_of(i, row) for i, row in enumerate(loaded.functions()))
     return Recording(
-        session=Session(*facts, losses_of(losses), tuple(notes)),
+        session=Session(
+            start, duration, command, directory, script, version, complete, cut_at, losses_of(losses), tuple(notes)
+        ),
         processes=tuple(process_of(i, row) for i, row in enumerate(loaded.processes())),
         threads=tuple(thread_of(i, row, loaded.columns(i), functions) for i, row in enumerate(loaded.threads())),
         functions=functions,

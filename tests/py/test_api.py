@@ -6,6 +6,8 @@ import textwrap
 
 import pytest
 
+COUNTS = ("calls", "resumes", "unwinds", "open")
+
 PRELUDE = """
 import threading
 import assay
@@ -56,7 +58,8 @@ def test_profile_counts_what_runs_inside(inside):
         tops = [n.function.name for n in thread if n.parent == 0]
         assert tops == ["<module>"], tops
         module = thread.node(1)
-        assert module.inherited and module.calls == 0 and module.open == 1 and module.total_ns >= thread.node(2).total_ns
+        assert module.inherited and module.calls == 0 and module.open == 1
+        assert module.total_ns >= thread.node(2).total_ns
         assert sum(thread.self_ns) <= p.recording.session.duration_ns
         """
     )
@@ -260,7 +263,8 @@ def test_tags_and_the_ones_open_before(inside):
     inside(
         """
         def tags(p):
-            return {n.function.name: dict(n.function.labels) for t in p.recording.threads for n in t if n.function and n.function.kind == 5}
+            nodes = [n for t in p.recording.threads for n in t]
+            return {n.function.name: dict(n.function.labels) for n in nodes if n.function and n.function.kind == 5}
         def under(p, name):
             out = {}
             for t in p.recording.threads:
@@ -486,7 +490,7 @@ def test_report_and_recording_say_the_same(inside, assay, tmp_path, libdir, pyth
     for i, n in enumerate(data["nodes"]):
         if n["function"] is not None:
             key = path(data["nodes"], i)
-            reported[key] = [a + n[k] for a, k in zip(reported.get(key, [0] * 4), ("calls", "resumes", "unwinds", "open"))]
+            reported[key] = [a + n[k] for a, k in zip(reported.get(key, [0] * 4), COUNTS, strict=True)]
     dump = """
 import json, sys, assay
 out = []
@@ -500,11 +504,14 @@ for t in assay.open(sys.argv[1]).threads:
 json.dump(out, sys.stdout)
 """
     done = subprocess.run(
-        [python, "-c", dump, tmp_path / "saved.assay"], env={"PYTHONPATH": str(libdir.parent)}, capture_output=True, text=True
+        [python, "-c", dump, tmp_path / "saved.assay"],
+        env={"PYTHONPATH": str(libdir.parent)},
+        capture_output=True,
+        text=True,
     )
     read, self_ns = {}, 0
     for names, counts, self_time in json.loads(done.stdout):
-        read[tuple(names)] = [a + b for a, b in zip(read.get(tuple(names), [0] * 4), counts)]
+        read[tuple(names)] = [a + b for a, b in zip(read.get(tuple(names), [0] * 4), counts, strict=True)]
         self_ns += self_time
     assert read == reported
     left = sum(n["self_ns"] for n in data["nodes"] if n["function"] is not None)

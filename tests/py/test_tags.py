@@ -1,7 +1,7 @@
 """assay.tag under `assay run`: exact trees, whatever runs the code inside."""
 
 import json
-import sys
+import subprocess
 import textwrap
 from collections import Counter
 
@@ -365,7 +365,8 @@ def test_decorated_functions_keep_their_kind(run):
                 w(); return self
         assert call(3) == 3 and call.__name__ == "call" and call.__doc__ == "doc" and call.__wrapped__
         assert str(inspect.signature(call)) == "(x)"
-        assert inspect.iscoroutinefunction(coro) and inspect.isgeneratorfunction(gen) and inspect.isasyncgenfunction(agen)
+        assert inspect.iscoroutinefunction(coro) and inspect.isgeneratorfunction(gen)
+        assert inspect.isasyncgenfunction(agen)
         c = C()
         assert c.method() is c
         def drive():
@@ -475,24 +476,22 @@ def test_object_in_a_label_is_collected(run):
 
 
 def test_tag_does_nothing_where_nothing_is_measured(python, libdir):
-    import subprocess
-
     source = PRELUDE + "with assay.tag(a=1) as t:\n w()\nprint(t, 'threading' in __import__('sys').modules)"
-    done = subprocess.run([python, "-c", source], env={"PYTHONPATH": str(libdir.parent)}, capture_output=True, text=True)
+    done = subprocess.run(
+        [python, "-c", source], env={"PYTHONPATH": str(libdir.parent)}, capture_output=True, text=True
+    )
     assert done.stdout == "assay.tag(a=1) True\n", done.stderr
 
 
 def test_import_brings_nothing_else(python, libdir):
-    import subprocess
-
     source = "import sys; before = set(sys.modules); import assay; print(sorted(set(sys.modules) - before))"
-    done = subprocess.run([python, "-c", source], env={"PYTHONPATH": str(libdir.parent)}, capture_output=True, text=True)
+    done = subprocess.run(
+        [python, "-c", source], env={"PYTHONPATH": str(libdir.parent)}, capture_output=True, text=True
+    )
     assert done.stdout == "['assay', 'assay._agent']\n", done.stderr
 
 
 def test_without_an_agent_tags_do_nothing(python, libdir, tmp_path):
-    import subprocess
-
     package = tmp_path / "assay"
     package.mkdir()
     for file in libdir.glob("*.py"):
