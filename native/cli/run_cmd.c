@@ -31,7 +31,7 @@ static const char help[] = "assay run: run a Python program and say where its ti
                            "options, before Python's own:\n"
                            "  --calls        count and time every call (the default)\n"
                            "  --no-c-calls   count Python functions only: cheaper; time in C is its caller's\n"
-                           "  -o FILE        write the recording there; otherwise to NAME.assay here. The one\n"
+                           "  -o FILE        write the recording there; otherwise NAME.assay here; the one\n"
                            "                 before is kept as NAME.old.assay\n"
                            "  --python P     the interpreter; otherwise python3 beside assay, then of the\n"
                            "                 virtual environment, then on PATH\n"
@@ -214,6 +214,18 @@ wants_color(void)
     return (no == NULL || *no == '\0') && term != NULL && strcmp(term, "dumb") != 0;
 }
 
+// Something of the program itself is in it.
+static bool
+holds_program(const asy_profile *p)
+{
+    for (uint32_t i = 0; i < p->process_count; i++) {
+        if (p->processes[i].program_ns != 0) {
+            return true;
+        }
+    }
+    return p->complete;
+}
+
 static void
 tell_summary(const run *r)
 {
@@ -227,7 +239,7 @@ tell_summary(const run *r)
     snprintf(own, sizeof own, "/proc/self/fd/%d", r->out_fd);
     st = asy_profile_load_file(own, &profile, &problem);
 
-    if (st == ASY_OK) {
+    if (st == ASY_OK && holds_program(profile)) {
         st = asy_summary_print(profile, r->recording, STDERR_FILENO, width, width > 0 && wants_color());
     }
     if (st != ASY_OK) {
@@ -243,7 +255,7 @@ tell(const run *r, asy_measure *m)
     asy_status st = asy_measure_finish(m, &measured);
 
     if (st != ASY_OK) {
-        asy_say("the recording %s is not complete: %s", r->recording, asy_status_text(st));
+        asy_say("the recording %s breaks off: %s", r->recording, asy_status_text(st));
     }
     if (*asy_measure_unmeasured(m) != '\0') {
         asy_say("%s: %s", r->options.kind == ASY_RUN_COMMAND ? r->options.target : r->program,

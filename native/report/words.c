@@ -281,9 +281,9 @@ asy_words_losses(const asy_view *v, asy_words *w)
         asy_words_add(w, "the recording is damaged at byte %s: what came before is shown",
                       asy_units_count(p->cut_at).s);
     } else if (!p->complete && p->process_count == 0) {
-        asy_words_add(w, "nothing was recorded yet when assay was stopped");
+        asy_words_add(w, "the recording breaks off before anything was measured");
     } else if (!p->complete) {
-        asy_words_add(w, "the recording has no end: assay was stopped, or the file was cut");
+        asy_words_add(w, "the recording breaks off: what came before is shown");
     }
     add_signal(w, p, open_calls(v));
     for (size_t i = 0; i < sizeof loss_words / sizeof *loss_words; i++) {

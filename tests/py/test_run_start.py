@@ -310,7 +310,7 @@ def test_a_recording_that_breaks_off_leaves_the_programs_own_status(assay, pytho
     (tmp_path / "go").touch()
     _, err = process.communicate(timeout=60)
     assert process.returncode == 3
-    assert err.startswith("assay: the recording pipe is not complete: ")
+    assert err.startswith("assay: the recording pipe breaks off: ")
     assert len(err.splitlines()) == 1
 
 
