@@ -85,6 +85,8 @@ typedef struct {
     PyTypeObject *profile_type, *loaded_type, *column_type; // owned; NULL until the module is imported
     PyObject *recording_error; // owned
     PyObject *started;       // list, owned: profiles of start()
+    PyThread_type_lock sessions; // owned; held while a profile begins or ends
+    unsigned long sessions_owner; // atomic; who holds it, 0 = nobody
 } asy_agent;
 
 extern asy_agent asy_the_agent; // the one file-level state: hot paths address it directly

@@ -1,9 +1,11 @@
 // profile_type.c: assay.profile(): a window as a context manager and decorator.
-// Needs the GIL; without one, one profile may be entered by several threads, and a lock of the object keeps its depth right.
+// Profiles begin and end one at a time: the engine may have to be made, which runs Python code, and the first and the last one switch
+// events for all.
 #include "agent/profile_type.h"
 
 #include <stdlib.h>
 
+#include "agent/engine.h"
 #include "agent/window.h"
 
 typedef struct {
@@ -26,8 +28,39 @@ status_raise(asy_status st)
     return PyErr_Format(PyExc_RuntimeError, "cannot profile: %s", why);
 }
 
+// False with an exception set: this very thread is at it already (a signal handler came in between).
 static bool
-profile_begin(profile *p)
+sessions_lock(void)
+{
+    asy_agent *a = &asy_the_agent;
+    unsigned long self = PyThread_get_thread_ident();
+
+    if (asy_engine_forked()) {
+        return true; // who held it has stayed behind
+    }
+    if (__atomic_load_n(&a->sessions_owner, __ATOMIC_RELAXED) == self) {
+        PyErr_SetString(PyExc_RuntimeError, "another profile is just beginning or ending in this thread");
+        return false;
+    }
+    if (!PyThread_acquire_lock(a->sessions, NOWAIT_LOCK)) {
+        Py_BEGIN_ALLOW_THREADS PyThread_acquire_lock(a->sessions, WAIT_LOCK);
+        Py_END_ALLOW_THREADS
+    }
+    __atomic_store_n(&a->sessions_owner, self, __ATOMIC_RELAXED);
+    return true;
+}
+
+static void
+sessions_unlock(void)
+{
+    if (!asy_engine_forked()) {
+        __atomic_store_n(&asy_the_agent.sessions_owner, 0, __ATOMIC_RELAXED);
+        PyThread_release_lock(asy_the_agent.sessions);
+    }
+}
+
+static bool
+begin_locked(profile *p)
 {
     asy_window *w;
     asy_status st;
@@ -36,13 +69,12 @@ profile_begin(profile *p)
         p->depth++;
         return true;
     }
-    p->depth = 1; // also while events are switched on, which may let other threads run
     st = asy_window_begin(&w);
     if (st != ASY_OK) {
-        p->depth = 0;
         status_raise(st);
         return false;
     }
+    p->depth = 1;
     asy_window_free(p->window);
     p->window = w;
     Py_CLEAR(p->recording);
@@ -50,16 +82,34 @@ profile_begin(profile *p)
 }
 
 static bool
+profile_begin(profile *p)
+{
+    bool done;
+
+    if (!sessions_lock()) {
+        return false;
+    }
+    done = begin_locked(p);
+    sessions_unlock();
+    return done;
+}
+
+static bool
 profile_end(profile *p)
 {
+    if (!sessions_lock()) {
+        return false;
+    }
     if (p->depth == 0) {
         PyErr_SetString(PyExc_RuntimeError, "the profile is not running");
+        sessions_unlock();
         return false;
     }
     if (p->depth == 1) {
         asy_window_end(p->window);
     }
     p->depth--;
+    sessions_unlock();
     return true;
 }
 
@@ -214,8 +264,12 @@ profile_dealloc(PyObject *self)
     PyTypeObject *type = Py_TYPE(self);
 
     PyObject_GC_UnTrack(self);
-    if (p->depth != 0 && p->window != NULL) {
-        asy_window_end(p->window); // nobody can end it any more
+    while (p->depth != 0 && profile_end(p)) {
+        // nobody else can end it any more
+    }
+    if (p->depth != 0) {
+        PyErr_WriteUnraisable(NULL);
+        p->window = NULL; // open for ever: its memory stays
     }
     asy_window_free(p->window);
     Py_XDECREF(p->recording);
@@ -321,7 +375,11 @@ asy_profile_type_init(PyObject *module)
     if (a->started == NULL) {
         a->started = PyList_New(0);
     }
-    if (a->profile_type == NULL || a->started == NULL || PyModule_AddFunctions(module, asy_profile_functions) != 0) {
+    if (a->sessions == NULL) {
+        a->sessions = PyThread_allocate_lock();
+    }
+    if (a->sessions == NULL || a->profile_type == NULL || a->started == NULL ||
+        PyModule_AddFunctions(module, asy_profile_functions) != 0) {
         return -1;
     }
     return PyModule_AddObjectRef(module, "profile", (PyObject *)a->profile_type);

@@ -635,3 +635,28 @@ def test_copy_attaches_to_the_agent_that_assay_run_brought(inside, assay, python
     data = json.loads(assay("report", tmp_path / "run.assay", "--format", "json").stdout)
     [tag] = [f["id"] for f in data["functions"] if f["kind"] == "tag"]
     assert [n["calls"] for n in data["nodes"] if n["function"] == tag] == [1]
+
+
+def test_threads_begin_and_end_profiles_at_once(inside):
+    inside(
+        """
+        import sys
+        sys.setswitchinterval(1e-5)
+        def mine(): pass
+        wrong = []
+        def job(n):
+            for i in range(n):
+                with assay.profile() as p:
+                    for _ in range(i % 3 + 1):
+                        mine()
+                found = {}
+                for t in p.recording.threads:
+                    found[t.native_id] = sum(x.calls for x in t if x.function and x.function.name == "mine")
+                if found.get(threading.get_native_id()) != i % 3 + 1:
+                    wrong.append((i, found))
+        threads = [threading.Thread(target=job, args=(100,)) for _ in range(6)]
+        for t in threads: t.start()
+        for t in threads: t.join()
+        assert not wrong, wrong[:3]
+        """
+    )
