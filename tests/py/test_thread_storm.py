@@ -1,17 +1,24 @@
-"""Many threads at once, on any build of Python: with the GIL they take turns, without it they run at the same time."""
+"""Many threads at once, on any build of Python: with the GIL they take turns, without it they run at the same time.
+
+With ASSAY_TEST_ALL=1 the storms last longer.
+"""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import textwrap
 from pathlib import Path
 
 from tree import record
+
+LONG = "ASSAY_TEST_ALL" in os.environ
 
 # Every thread calls the same code objects and C functions, makes code objects that die, and suspends generators that
 # another thread goes on with. What must have been counted follows from the numbers alone.
 STORM = """
     import threading
-    THREADS, ROUNDS = 8, 60
-    WAVES = 3
+    THREADS, ROUNDS, WAVES = 8, 60, {waves}
 
     def leaf(n):
         return len(range(n))
@@ -44,8 +51,8 @@ STORM = """
                 fails()
             except ValueError:
                 pass
-            scope = {}
-            exec(compile(f"def short_lived(): return {me * ROUNDS + n}", "made", "exec"), scope)
+            scope = {{}}
+            exec(compile(f"def short_lived(): return {{me * ROUNDS + n}}", "made", "exec"), scope)
             assert scope["short_lived"]() == me * ROUNDS + n
 
     for _ in range(WAVES):
@@ -57,16 +64,139 @@ STORM = """
         for thread in threads:
             thread.join()
 """
-THREADS, ROUNDS, WAVES = 8, 60, 3
 
 
 def test_a_storm_of_threads_is_counted_exactly(assay, python, tmp_path: Path) -> None:
-    tree = record(assay, python, tmp_path, STORM)
-    rounds = THREADS * ROUNDS * WAVES
-    expected = {"work": THREADS * WAVES, "branch": 20 * rounds, "leaf": 40 * rounds, "numbers": rounds, "fails": rounds}
+    waves = 30 if LONG else 3
+    threads = 8 * waves
+    rounds = 60 * threads
+    tree = record(assay, python, tmp_path, STORM.format(waves=waves))
+    expected = {"work": threads, "branch": 20 * rounds, "leaf": 40 * rounds, "numbers": rounds, "fails": rounds}
     assert {name: tree.calls(name) for name in expected} == expected
     assert tree.calls("short_lived") == rounds
     assert sum(node.resumes for node in tree.find("numbers")) == 4 * rounds
     assert sum(node.unwinds for node in tree.find("fails")) == rounds
     assert sum(node.calls for node in tree.find("len", under="leaf")) == 40 * rounds
     assert tree.losses() == {}
+
+
+# The same with what a real program has: an event loop a thread, recursion, tags, threads that start threads.
+MIXED = """
+    import asyncio, queue, threading
+    import assay
+    THREADS, ROUNDS = 16, {rounds}
+
+    def leaf(n):
+        return len(range(n))
+
+    def deep(n):
+        return leaf(n) if n == 0 else deep(n - 1)
+
+    def numbers():
+        for n in range(5):
+            yield n
+
+    async def nap(n):
+        await asyncio.sleep(0)
+        return leaf(n)
+
+    async def loop():
+        await asyncio.gather(*(nap(n) for n in range(20)))
+
+    handed = queue.Queue()
+    ready = threading.Barrier(THREADS)
+
+    def work(me):
+        ready.wait()
+        for n in range(ROUNDS):
+            with assay.tag(worker=me % 4):
+                deep(200)
+                asyncio.run(loop())
+                mine = numbers()
+                next(mine)
+                handed.put(mine)
+                list(handed.get())
+            scope = {{}}
+            exec(compile(f"def short_lived_{{me}}_{{n}}(): return {{n}}", "made", "exec"), scope)
+            scope[f"short_lived_{{me}}_{{n}}"]()
+            scope.clear()
+            short = threading.Thread(target=leaf, args=(3,))
+            short.start()
+            short.join()
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+"""
+
+
+def test_a_storm_of_loops_tags_and_short_threads_is_counted_exactly(assay, python, libdir, tmp_path: Path) -> None:
+    times = 16 * (40 if LONG else 5)
+    source = MIXED.format(rounds=times // 16)
+    tree = record(assay, python, tmp_path, source, env={"PYTHONPATH": str(libdir.parent)})
+    expected = {"deep": 201 * times, "nap": 20 * times, "loop": times, "numbers": times, "leaf": 22 * times}
+    assert {name: tree.calls(name) for name in expected} == expected
+    assert sum(node.resumes for node in tree.find("nap")) == 20 * times
+    assert sum(node.resumes for node in tree.find("numbers")) == 5 * times
+    made = [f["calls"] for f in tree.json["functions"] if f["name"].startswith("short_lived_")]
+    assert made == [1] * times
+    assert tree.losses() == {}
+
+
+# Threads run and end while others open and close windows over them. A window may cut each thread inside of one call.
+WINDOWS = """
+    import sys, threading, time
+    import assay
+    until = time.monotonic() + {seconds}
+
+    def leaf(n):
+        return len(range(n))
+
+    def branch(n):
+        return leaf(n) + leaf(n + 1)
+
+    def work(me):
+        while time.monotonic() < until:
+            for n in range(100):
+                branch(n)
+            scope = {{}}
+            exec(compile("def short_lived(): yield 1", "made", "exec"), scope)
+            list(scope["short_lived"]())
+            short = threading.Thread(target=branch, args=(me,))
+            short.start()
+            short.join()
+
+    def calls(recording, name):
+        return sum(node.calls for node in recording.find(name))
+
+    def look():
+        while time.monotonic() < until:
+            with assay.profile() as p:
+                time.sleep(0.01)
+            branches, leaves = calls(p.recording, "branch"), calls(p.recording, "leaf")
+            if branches:
+                seen.append(abs(leaves - 2 * branches))
+
+    seen = []
+    with assay.profile():
+        threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
+        threads += [threading.Thread(target=look) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    print(len(seen), max(seen))
+"""
+
+
+def test_windows_over_running_threads_agree_with_themselves(python, libdir, tmp_path: Path) -> None:
+    script = tmp_path / "windows.py"
+    script.write_text(textwrap.dedent(WINDOWS.format(seconds=20 if LONG else 2)))
+    environment = {**os.environ, "PYTHONPATH": str(libdir.parent)}
+    done = subprocess.run([python, script], env=environment, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    windows, worst = map(int, done.stdout.split())
+    assert windows > 0
+    assert worst <= 2 * 2 * 16  # at each end of a window, in each thread, one call of branch() under way
