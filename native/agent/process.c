@@ -144,6 +144,7 @@ asy_agent_forked(void)
     int seen = 0;
 
     if (__atomic_compare_exchange_n(&a->fork_seen, &seen, 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+        asy_arena_forked(&a->arena);
         asy_arena_lose(&a->arena, a->slot, ASY_LOSS_FORKS, 1);
         __atomic_store_n(&a->measuring, 0, __ATOMIC_RELEASE);
     }
