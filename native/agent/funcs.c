@@ -276,16 +276,56 @@ asy_funcs_forget_addresses(void)
 
 // ---- other callables ----
 
+// What does the work: the function of a bound method, the slot of a bound slot, else the callable itself.
+static PyObject *
+unbound(PyObject *callable)
+{
+    PyObject *slot;
+
+    if (Py_TYPE(callable) == &PyMethod_Type) {
+        return PyMethod_GET_FUNCTION(callable);
+    }
+    slot = Py_TYPE(callable) == asy_the_agent.bound_slot_type ? asy_cpython_bound_slot(callable) : NULL;
+    return slot != NULL ? slot : callable;
+}
+
+// Types die and their addresses are used again: the hash of the name tells two of them apart.
+static uint64_t
+type_name(PyTypeObject *type)
+{
+    if ((type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0) {
+        return (uint64_t)((PyASCIIObject *)((PyHeapTypeObject *)type)->ht_qualname)->hash;
+    }
+    return (uint64_t)(uintptr_t)type->tp_name;
+}
+
+// All C classes share one definition of `__new__`, bound to the class.
+static PyTypeObject *
+new_of(PyObject *callable)
+{
+    PyCFunctionObject *f = (PyCFunctionObject *)callable;
+
+    if (PyCFunction_Check(callable) && f->m_self != NULL && PyType_Check(f->m_self) && strcmp(f->m_ml->ml_name, "__new__") == 0) {
+        return (PyTypeObject *)f->m_self;
+    }
+    return NULL;
+}
+
+#define KEY_OBJECT 1u // in the low bits of an address: what is called is an instance of the type
+#define KEY_NEW 2u    // its __new__
+
 asy_callable
 asy_funcs_identify(PyObject *callable)
 {
-    PyTypeObject *type = Py_TYPE(callable);
+    PyTypeObject *type;
     const PyMethodDef *def = NULL;
 
-    if (type == &PyMethod_Type) {
-        callable = PyMethod_GET_FUNCTION(callable);
-        type = Py_TYPE(callable);
+    callable = unbound(callable);
+    type = new_of(callable);
+    if (type != NULL) {
+        return (asy_callable){(uint64_t)(uintptr_t)type | KEY_NEW, type_name(type), ASY_NODE_C};
     }
+    type = Py_TYPE(callable);
     if (PyCFunction_Check(callable)) {
         def = ((PyCFunctionObject *)callable)->m_ml;
     }
@@ -300,14 +340,9 @@ asy_funcs_identify(PyObject *callable)
         return (asy_callable){(uint64_t)(uintptr_t)base, (uint64_t)(uintptr_t)PyDescr_TYPE(callable), ASY_NODE_C};
     }
     if (PyType_Check(callable)) {
-        type = (PyTypeObject *)callable;
+        return (asy_callable){(uint64_t)(uintptr_t)callable, type_name((PyTypeObject *)callable), ASY_NODE_CLASS};
     }
-    // Types die and their addresses are used again: the hash of the name tells two of them apart.
-    return (asy_callable){(uint64_t)(uintptr_t)type | (PyType_Check(callable) ? 0u : 1u),
-                          (type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0
-                              ? (uint64_t)((PyASCIIObject *)((PyHeapTypeObject *)type)->ht_qualname)->hash
-                              : (uint64_t)(uintptr_t)type->tp_name,
-                          PyType_Check(callable) ? ASY_NODE_CLASS : ASY_NODE_OBJECT};
+    return (asy_callable){(uint64_t)(uintptr_t)type | KEY_OBJECT, type_name(type), ASY_NODE_OBJECT};
 }
 
 // Where the definition stands among the methods of a type or its bases: that class names it.
@@ -367,7 +402,8 @@ cfunction_names(asy_agent_thread *t, uint32_t *used, PyCFunctionObject *f, asy_t
 
     if (self != NULL && !PyModule_Check(self)) {
         PyTypeObject *owner = PyType_Check(self) ? (PyTypeObject *)self : Py_TYPE(self);
-        type_names(t, used, defining_type(owner, f->m_ml), &type, module);
+        owner = new_of((PyObject *)f) != NULL ? owner : defining_type(owner, f->m_ml);
+        type_names(t, used, owner, &type, module);
         *name = joined(t, used, type, f->m_ml->ml_name);
         return;
     }
@@ -384,10 +420,8 @@ callable_names(asy_agent_thread *t, uint32_t *used, PyObject *callable, asy_text
     PyTypeObject *type = Py_TYPE(callable);
     asy_text owner;
 
-    if (type == &PyMethod_Type) {
-        callable = PyMethod_GET_FUNCTION(callable);
-        type = Py_TYPE(callable);
-    }
+    callable = unbound(callable);
+    type = Py_TYPE(callable);
     if (PyCFunction_Check(callable)) {
         cfunction_names(t, used, (PyCFunctionObject *)callable, name, module);
     }

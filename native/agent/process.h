@@ -74,6 +74,7 @@ typedef struct {
     int program_begun;       // atomic
     bool embedding;          // a second piece of __main__ ran: the program ends with the process
     PyObject *name_threading, *name_active, *name_name, *name_get; // interned str, owned
+    PyTypeObject *bound_slot_type; // borrowed, static; NULL = unknown
     PyObject *monitoring;    // sys.monitoring, owned; NULL without
     int tool_id;             // -1 = none
     PyObject *callbacks[16]; // owned, by event

@@ -21,6 +21,7 @@ names_make(asy_agent *a)
         a->name_active = PyUnicode_InternFromString("_active");
         a->name_name = PyUnicode_InternFromString("_name");
     }
+    a->bound_slot_type = asy_cpython_bound_slot_type();
     if (a->name_threading == NULL || a->name_active == NULL || a->name_name == NULL) {
         PyErr_Clear();
         return ASY_ENOMEM;

@@ -173,6 +173,17 @@ asy_cpython_partial_func(PyObject *partial)
     return func;
 }
 
+PyTypeObject *
+asy_cpython_bound_slot_type(void)
+{
+    PyObject *bound = PyObject_GetAttrString(Py_None, "__repr__");
+    PyTypeObject *type = bound != NULL ? Py_TYPE(bound) : NULL;
+
+    Py_XDECREF(bound);
+    PyErr_Clear();
+    return type;
+}
+
 PyObject *
 asy_cpython_globals(void)
 {

@@ -121,6 +121,20 @@ PyObject *asy_cpython_main_dict(void);
 // A module that is already imported (borrowed), or NULL. Runs no Python code.
 PyObject *asy_cpython_module(PyObject *name);
 
+// ---- callables ----
+
+// The type of bound slots ("method-wrapper"), static; NULL: not to be had (no exception set).
+PyTypeObject *asy_cpython_bound_slot_type(void);
+
+// The slot behind a bound one: its first field (Objects/descrobject.c). Borrowed; NULL: it is not laid out so.
+static inline PyObject *
+asy_cpython_bound_slot(PyObject *bound)
+{
+    PyObject *slot = *(PyObject **)(void *)(bound + 1);
+
+    return slot != NULL && Py_TYPE(slot) == &PyWrapperDescr_Type ? slot : NULL;
+}
+
 // ---- strings ----
 
 // UTF-8 of a str into `out`, at most `max` bytes, cut at a character; lone surrogates as three bytes. The object is not touched (its UTF-8 cache

@@ -515,3 +515,24 @@ def test_thread_names_do_not_run_the_programs_code(assay, python, tmp_path: Path
     assert "special" in {t["name"] for t in tree.json["threads"]}
 
 
+
+
+def test_shared_definitions_and_bound_slots_are_named_apart(assay, python, tmp_path: Path) -> None:
+    tree = record(
+        assay, python, tmp_path,
+        """
+        class A:
+            def __init__(self):
+                super().__init__()
+        def main():
+            for _ in range(3):
+                object.__new__(A)
+                int.__new__(int, 1)
+                A()
+        main()
+        """,
+    )  # fmt: skip
+    assert tree.one("object.__new__", "main").calls == 3
+    assert tree.one("int.__new__", "main").calls == 3
+    if python.minor > 11:  # the profile hook does not show slots
+        assert tree.one("object.__init__", "A.__init__").calls == 3
