@@ -12,6 +12,18 @@ asy_agent asy_the_agent = {.tool_id = -1, .extra_slot = -1, .lock = PTHREAD_MUTE
 #define TABLE_FIRST 4096u
 #define SUSPEND_SETS 8192u
 
+// Private memory counts whole, touched or not: the figure is an upper bound.
+static void
+private_add(uint64_t bytes)
+{
+    asy_agent *a = &asy_the_agent;
+    uint64_t now = __atomic_add_fetch(&a->private_bytes, bytes, __ATOMIC_RELAXED);
+
+    if (a->proc != NULL && a->alive != NULL && *a->alive != 0) { // not in a fork child
+        __atomic_store_n(&a->proc->resident_bytes, now + __atomic_load_n(&a->arena.populated_bytes, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
+    }
+}
+
 void *
 asy_agent_alloc(size_t bytes, bool wipe)
 {
@@ -25,6 +37,7 @@ asy_agent_alloc(size_t bytes, bool wipe)
         munmap(p, bytes);
         return NULL;
     }
+    private_add(bytes);
     return p;
 }
 
@@ -32,6 +45,7 @@ void
 asy_agent_release(void *p, size_t bytes)
 {
     munmap(p, bytes);
+    private_add(-(uint64_t)bytes);
 }
 
 static uint64_t

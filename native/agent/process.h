@@ -67,6 +67,7 @@ typedef struct {
         const void **index;  // by function id, owned
     } log;
 
+    uint64_t private_bytes; // atomic: of asy_agent_alloc
     struct asy_agent_thread *threads; // all that live, under lock
     pthread_key_t thread_key;
     bool thread_key_made;
