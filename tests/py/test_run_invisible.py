@@ -263,6 +263,29 @@ def test_a_child_by_subprocess_sees_the_same_environment(pair):
     pair.same("-c", code)
 
 
+IN_SUBINTERPRETER = """
+import os, sys
+if sys.version_info >= (3, 13):
+    import _interpreters as interpreters
+else:
+    import _xxsubinterpreters as interpreters
+interpreters.run_string(interpreters.create(), "import os; inside = list(os.environ.items()); print(inside)")
+print(list(os.environ.items()))
+"""
+
+
+def test_a_subinterpreter_leaves_the_environment_of_the_main_one_as_it_was(pair):
+    without, with_assay = pair.run("-c", IN_SUBINTERPRETER)
+    assert (with_assay.returncode, with_assay.stderr) == (0, b"")
+    assert with_assay.stdout.splitlines()[1] == without.stdout.splitlines()[1]
+
+
+def test_a_subinterpreter_sees_the_same_environment(pair):
+    if pair.python.minor >= 13:
+        pytest.skip("from 3.13 on it does not: docs/semantics.md")
+    pair.same("-c", IN_SUBINTERPRETER)
+
+
 CHILDREN = {
     "inherited": "subprocess.run(child)",
     "own environment": "subprocess.run(child, env=dict(os.environ, A='1'))",
