@@ -1,5 +1,6 @@
 // main.c: the verbs of assay.
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -42,6 +43,16 @@ hold_standard_descriptors(void)
     }
 }
 
+// What somebody means to run who forgot to say so.
+static bool
+is_program(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+
+    return (dot != NULL && strcmp(dot, ".py") == 0) || strcmp(name, "-m") == 0 || strcmp(name, "-c") == 0 ||
+           strcmp(name, "--") == 0 || (*name != '-' && access(name, F_OK) == 0);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -64,6 +75,9 @@ main(int argc, char **argv)
     if (*name == '\0') {
         fputs(help, stderr);
         return ASY_EXIT_REFUSED;
+    }
+    if (is_program(name)) {
+        return asy_say_refused("there is no verb %s; to run a program: assay run %s …", name, name);
     }
     return asy_say_refused("there is no %s %s (see assay --help)", *name == '-' ? "option" : "verb", name);
 }

@@ -352,9 +352,10 @@ write_losses(asy_measure *m, const asy_arena_head *head)
 }
 
 asy_status
-asy_measure_finish(asy_measure *m, bool *measured)
+asy_measure_finish(asy_measure *m, asy_measured *measured)
 {
     asy_arena_head *head = m->arena.head;
+    asy_harvest_totals totals;
     asy_clock_pair now;
     asy_status st;
 
@@ -363,8 +364,11 @@ asy_measure_finish(asy_measure *m, bool *measured)
     others_find(m, 0); // also those that lived too short for the loop to see them
     others_bury(m);
     st = asy_harvest_finish(m->harvest, now);
-    *measured = asy_harvest_count(m->harvest).processes_seen > 0;
-    explain(m, head, *measured);
+    totals = asy_harvest_count(m->harvest);
+    *measured = totals.programs > 0         ? ASY_MEASURED_PROGRAM
+                : totals.processes_seen > 0 ? ASY_MEASURED_START
+                                            : ASY_MEASURED_NOTHING;
+    explain(m, head, totals.processes_seen > 0);
     if (m->unmeasured[0] != '\0') {
         asy_write_note(m->writer, m->unmeasured);
     }

@@ -34,9 +34,16 @@ int asy_measure_others(asy_measure *m, uint64_t child, int *fds, int room);
 // The child has ended just now. exited, status: as in asy_profile_process.
 void asy_measure_child_died(asy_measure *m, uint64_t pid, int exited, int status);
 
-// Take what is left, say what was not measured, write the end. *measured: at least one process was.
+// How far it came.
+typedef enum {
+    ASY_MEASURED_NOTHING,
+    ASY_MEASURED_START,   // interpreters, but no program of theirs
+    ASY_MEASURED_PROGRAM, // at least one
+} asy_measured;
+
+// Take what is left, say what was not measured, write the end.
 // Errors: of the recording; what was written before stays readable.
-asy_status asy_measure_finish(asy_measure *m, bool *measured);
+asy_status asy_measure_finish(asy_measure *m, asy_measured *measured);
 
 // What ran unprofiled and why, a sentence: borrowed from `m`, valid after asy_measure_finish. "": nothing did.
 const char *asy_measure_unmeasured(const asy_measure *m);

@@ -171,15 +171,43 @@ file_is_kept(const run *r)
     return r->out_fd >= 0 && fstat(r->out_fd, &st) == 0 && S_ISREG(st.st_mode);
 }
 
+// Another run may have taken the name since.
+static bool
+file_has_its_name(const run *r)
+{
+    struct stat file, named;
+
+    return fstat(r->out_fd, &file) == 0 && lstat(r->recording, &named) == 0 && file.st_dev == named.st_dev &&
+           file.st_ino == named.st_ino;
+}
+
 static void
 file_put_back(run *r)
 {
     if (file_is_kept(r)) {
+        if (!file_has_its_name(r)) {
+            return;
+        }
         unlink(r->recording);
     }
     if (r->rotated) {
         rename(r->old_recording, r->recording);
     }
+}
+
+static int
+file_refused(const run *r, int why)
+{
+    const char *slash = strrchr(r->recording, '/');
+    int len = slash != NULL ? (int)(slash - r->recording) : 0;
+    char dir[ASY_PATH_ROOM];
+
+    snprintf(dir, sizeof dir, "%.*s", len, r->recording);
+    if (len > 0 && why == ENOENT && access(dir, F_OK) != 0) {
+        return asy_say_refused("there is no directory %s for the recording", dir);
+    }
+    return asy_say_refused("cannot write the recording %s: %s%s", r->recording, strerror(why),
+                           r->options.output == NULL ? " (-o FILE writes it elsewhere)" : "");
 }
 
 // Rotate and create. The file is written in place, block by block, so that a killed assay leaves what it has.
@@ -199,7 +227,7 @@ file_open(run *r)
     }
     if (why != 0) {
         file_put_back(r);
-        return asy_say_refused("cannot write the recording %s: %s", r->recording, strerror(why));
+        return file_refused(r, why);
     }
     return 0;
 }
@@ -248,10 +276,18 @@ tell_summary(const run *r)
     asy_profile_free(profile);
 }
 
-static void
-tell(const run *r, asy_measure *m)
+// A run that went wrong at once does not take the place of a recording. Where it was named, somebody expects it.
+static bool
+is_worth_keeping(const run *r, asy_measured measured)
 {
-    bool measured = false;
+    return r->options.output != NULL || measured == ASY_MEASURED_PROGRAM ||
+           (measured == ASY_MEASURED_START && r->options.kind == ASY_RUN_COMMAND);
+}
+
+static void
+tell(run *r, asy_measure *m)
+{
+    asy_measured measured = ASY_MEASURED_NOTHING;
     asy_status st = asy_measure_finish(m, &measured);
 
     if (st != ASY_OK) {
@@ -261,7 +297,12 @@ tell(const run *r, asy_measure *m)
         asy_say("%s: %s", r->options.kind == ASY_RUN_COMMAND ? r->options.target : r->program,
                 asy_measure_unmeasured(m));
     }
-    if (measured && !r->options.quiet && file_is_kept(r)) {
+    if (!is_worth_keeping(r, measured)) {
+        file_put_back(r);
+        if (measured == ASY_MEASURED_START && !r->options.quiet) {
+            asy_say("the program did not begin: there is no recording of it");
+        }
+    } else if (measured != ASY_MEASURED_NOTHING && !r->options.quiet && file_is_kept(r)) {
         tell_summary(r);
     }
 }

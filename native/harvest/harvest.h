@@ -33,6 +33,7 @@ asy_status asy_harvest_finish(asy_harvest *h, asy_clock_pair now);
 // For the summary and for tests.
 typedef struct {
     uint64_t threads_seen, threads_live, processes_seen, nodes, damaged_chunks;
+    uint64_t programs; // processes in which the program began, not only the interpreter
 } asy_harvest_totals;
 asy_harvest_totals asy_harvest_count(const asy_harvest *h);
 

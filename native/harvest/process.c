@@ -146,6 +146,7 @@ asy_process_write(asy_harvest *h, asy_model_process *p)
     r->flags = asy_word_load(&from->flags);
     r->main_thread = p->main_id;
     r->program_node = p->main_id != ASY_NONE && program < p->main_nodes ? (uint32_t)program : 0;
+    h->totals.programs += r->program_ns == 0 && moment_ns(h, &from->program_ticks) != 0;
     r->program_ns = moment_ns(h, &from->program_ticks);
     r->program_end_ns = moment_ns(h, &from->program_end_ticks);
     r->exited = p->exited;

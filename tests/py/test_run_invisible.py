@@ -178,7 +178,10 @@ def test_closed_standard_descriptors_stay_closed(pair):
     for command in ([pair.python], [pair.assay.path, "run", "--python", pair.python]):
         command = [os.fspath(part) for part in command] + ["-c", code]
         subprocess.run(
-            ["/bin/sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *command], cwd=pair.cwd, env=pair.assay.environ(), timeout=60
+            ["/bin/sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *command],
+            cwd=pair.cwd,
+            env=pair.assay.environ(),
+            timeout=60,
         )
         seen.append((pair.cwd / "seen").read_text())
     assert seen[0] == seen[1]
@@ -367,7 +370,7 @@ def test_a_set_user_id_child_gets_an_environment_without_us(pair):
 @pytest.mark.skipif(os.geteuid() != 0, reason="chroot needs root")
 def test_a_child_behind_a_chroot_hears_nothing_of_the_loader(pair):
     root = pair.cwd / "root"
-    compile_c(pair.cwd / "child", "#include <unistd.h>\nint main(void) { return write(1, \"here\\n\", 5) != 5; }")
+    compile_c(pair.cwd / "child", '#include <unistd.h>\nint main(void) { return write(1, "here\\n", 5) != 5; }')
     listing = subprocess.run(["ldd", pair.cwd / "child"], capture_output=True, text=True, check=True).stdout
     for word in listing.split():
         if word.startswith("/"):
@@ -375,7 +378,8 @@ def test_a_child_behind_a_chroot_hears_nothing_of_the_loader(pair):
             shutil.copy(word, root / word[1:])
     shutil.copy(pair.cwd / "child", root / "child")
     out = pair.same(
-        "-c", f"import subprocess; subprocess.run(['/child'], preexec_fn=lambda: __import__('os').chroot({str(root)!r}))"
+        "-c",
+        f"import subprocess; subprocess.run(['/child'], preexec_fn=lambda: __import__('os').chroot({str(root)!r}))",
     )
     assert out.stdout == b"here\n"
 
@@ -416,7 +420,9 @@ def embedding(python, tmp_path) -> Path:
     ).stdout.split()
     if shared != "1":
         pytest.skip("this Python is not built as a library")
-    compile_c(tmp_path / "embedding", EMBEDDING, f"-I{include}", f"-L{libdir}", f"-lpython{version}", f"-Wl,-rpath,{libdir}")
+    compile_c(
+        tmp_path / "embedding", EMBEDDING, f"-I{include}", f"-L{libdir}", f"-lpython{version}", f"-Wl,-rpath,{libdir}"
+    )
     return tmp_path / "embedding"
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from recordings import read
 
-
 MAGIC = b"\x89ASSAY\r\n"
 
 
@@ -40,13 +39,34 @@ def test_an_unwritable_place_for_the_recording_is_refused_before_the_program_sta
     assert not (tmp_path / "started").exists()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_an_unwritable_directory_is_refused_before_the_program_starts(assay, tmp_path):
-    tmp_path.chmod(0o555)
-    try:
-        assert "cannot write the recording" in one_sentence(assay("run", "-c", "pass", cwd=tmp_path))
-    finally:
-        tmp_path.chmod(0o755)
+def test_a_directory_that_is_not_there_is_named(assay, tmp_path):
+    sentence = one_sentence(assay("run", "-o", "no/where/x.assay", "-c", "pass", cwd=tmp_path))
+    assert "there is no directory no/where for the recording" in sentence
+
+
+@pytest.fixture
+def unwritable(tmp_path):
+    """A directory in which no file can be made: root needs a file system for that, and may be without."""
+    place = tmp_path / "unwritable"
+    place.mkdir()
+    (place / "x.py").write_text("open('/proc/self/fd/1', 'w').write('started')")
+    mounted = False
+    if os.geteuid() == 0:
+        commands = (["mount", "--bind", place, place], ["mount", "-o", "remount,bind,ro", place])
+        mounted = all(subprocess.run(each, capture_output=True).returncode == 0 for each in commands)
+        if not mounted:
+            pytest.skip("root may write anywhere, and nothing can be mounted here")
+    place.chmod(0o555) if not mounted else None
+    yield place
+    if mounted:
+        subprocess.run(["umount", place], check=True)
+    place.chmod(0o755)
+
+
+def test_an_unwritable_directory_is_refused_before_the_program_starts(assay, unwritable):
+    sentence = one_sentence(assay("run", "x.py", cwd=unwritable))
+    assert "cannot write the recording x.assay" in sentence
+    assert "-o FILE" in sentence
 
 
 def test_what_is_not_a_python_is_refused(assay, tmp_path):
@@ -101,6 +121,46 @@ def test_a_program_that_could_not_start_leaves_the_recording_before_it(assay, tm
     one_sentence(assay("run", "--", "./odd", cwd=tmp_path), 126)
     assert (tmp_path / "odd.assay").read_bytes() == MAGIC + b"before"
     assert not (tmp_path / "odd.old.assay").exists()
+
+
+NOT_BEGUN = {"directory": ["empty"], "module": ["-m", "nosuch"], "syntax": ["wrong.py"], "code": ["-c", "def f(:"]}
+
+
+@pytest.mark.parametrize("arguments", NOT_BEGUN.values(), ids=NOT_BEGUN)
+def test_a_program_that_does_not_begin_is_python_s_error_and_one_line(assay, python, tmp_path, arguments):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "wrong.py").write_text("def f(:")
+    alone = subprocess.run([python, *arguments], cwd=tmp_path, capture_output=True, text=True)
+    before = {name: MAGIC + name.encode() for name in ("empty.assay", "nosuch.assay", "wrong.assay", "python.assay")}
+    for name, content in before.items():
+        (tmp_path / name).write_bytes(content)
+    result = assay("run", "--python", python, *arguments, cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (alone.returncode, alone.stdout) == (1, "")
+    assert result.stderr == alone.stderr + "assay: the program did not begin: there is no recording of it\n"
+    # A typing error does not cost the recording that was there.
+    assert {p.name: p.read_bytes() for p in tmp_path.glob("*.assay")} == before
+
+
+def test_a_program_that_does_not_begin_leaves_the_recording_that_was_asked_for(assay, python, tmp_path):
+    result = assay("run", "-o", "out.assay", "--python", python, "-m", "nosuch", cwd=tmp_path)
+    assert result.returncode == 1
+    assert "the program did not begin" in result.stderr
+    assert read(assay, tmp_path / "out.assay").data["session"]["complete"] is True
+
+
+def test_a_run_that_is_not_measured_does_not_take_a_recording_s_place(assay, tmp_path):
+    (tmp_path / "sh.assay").write_bytes(MAGIC + b"before")
+    assert assay("run", "--", "sh", "-c", "exit 3", cwd=tmp_path).returncode == 3
+    assert [p.name for p in tmp_path.iterdir()] == ["sh.assay"]
+    assert (tmp_path / "sh.assay").read_bytes() == MAGIC + b"before"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["x.py"], ["-m", "pytest"], ["-c", "pass"], ["--", "true"], ["there"]], ids=" ".join
+)
+def test_a_forgotten_verb_is_named(assay, tmp_path, arguments):
+    (tmp_path / "there").touch()
+    assert f"assay run {arguments[0]} …" in one_sentence(assay(*arguments, cwd=tmp_path))
 
 
 def test_help_has_examples_for_each_verb(assay):
