@@ -1,12 +1,13 @@
 """Say, as JSON on stdout, what a program can see of the process that it runs in."""
 
-import __main__
 import json
 import os
 import resource
 import signal
 import sys
 import threading
+
+import __main__
 
 
 def status_lines() -> dict[str, str]:

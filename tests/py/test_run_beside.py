@@ -63,7 +63,11 @@ def running(assay, python, tmp_path, code: str, **kwargs):
         process.wait()
 
 
-READY = "import os, signal, sys, time\ndef ready():\n  open('ready.tmp', 'w').write(str(os.getpid())); os.rename('ready.tmp', 'ready')\n"
+READY = """import os, signal, sys, time
+def ready():
+  open('ready.tmp', 'w').write(str(os.getpid()))
+  os.rename('ready.tmp', 'ready')
+"""
 COUNTING = READY + (
     "got = []\n"
     "for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2):\n"
@@ -196,7 +200,8 @@ def test_a_daemon_that_outlives_its_parent_does_not_delay_our_exit(assay, python
 
 
 def test_processes_of_a_command_are_each_measured_to_their_end(assay, python, tmp_path):
-    code = f"'{python}' -c 'print(1)'; '{python}' -c 'import os; os.kill(os.getpid(), 9)'; '{python}' -c 'print(3)'; exit 4"
+    programs = ("print(1)", "import os; os.kill(os.getpid(), 9)", "print(3)")
+    code = "; ".join([*(f"'{python}' -c '{program}'" for program in programs), "exit 4"])
     result = assay("run", "--", "sh", "-c", code, cwd=tmp_path)
     assert (result.returncode, result.stdout) == (4, "1\n3\n")
     assert "unprofiled" not in result.stderr
@@ -206,7 +211,10 @@ def test_processes_of_a_command_are_each_measured_to_their_end(assay, python, tm
 
 
 class Terminal:
-    """A terminal with a job-control shell in miniature: the leader starts one job in the foreground and tells what becomes of it."""
+    """A terminal with a job-control shell in miniature.
+
+    The leader starts one job in the foreground and tells what becomes of it.
+    """
 
     def __init__(self, command: list[str], cwd: Path, env: dict[str, str]):
         self.output = b""

@@ -127,7 +127,9 @@ def test_a_relative_script_sees_the_same_path(pair):
 def test_a_users_sitecustomize_runs_and_sees_nothing_of_ours(pair):
     (pair.cwd / "site").mkdir()
     (pair.cwd / "site" / "sitecustomize.py").write_text(
-        "import os, sys\nsys.from_site = sorted(os.environ)\nprint('sitecustomize', sys.from_site, sorted(sys.modules))\n"
+        "import os, sys\n"
+        "sys.from_site = sorted(os.environ)\n"
+        "print('sitecustomize', sys.from_site, sorted(sys.modules))\n"
     )
     out = pair.same("-c", "import sys; print(sys.from_site)", env={"PYTHONPATH": str(pair.cwd / "site")})
     assert b"sitecustomize" in out.stdout
@@ -219,7 +221,8 @@ ENDS = {
     "large": "import sys; sys.exit(300)",
     "exception": "def f():\n  1/0\nf()",
     "quick": "import os; os._exit(7)",
-    "thread exits": "import threading, sys\nt = threading.Thread(target=lambda: sys.exit(5)); t.start(); t.join(); sys.exit(6)",
+    "thread exits": "import threading, sys\nt = threading.Thread(target=lambda: sys.exit(5))\n"
+    "t.start(); t.join(); sys.exit(6)",
     "interrupted": "raise KeyboardInterrupt",
     "SIGKILL": "import os; os.kill(os.getpid(), 9)",
     "SIGTERM": "import os; os.kill(os.getpid(), 15)",
@@ -259,7 +262,8 @@ def test_a_child_by_subprocess_sees_the_same_environment(pair):
     code = (
         "import subprocess, sys, os\n"
         "show = [sys.executable, '-c', 'import os; print(list(os.environ.items()))']\n"
-        "subprocess.run(show); subprocess.run(show, env={'A': '1'}); subprocess.run(show, env=dict(os.environ, B='2'))\n"
+        "subprocess.run(show); subprocess.run(show, env={'A': '1'})\n"
+        "subprocess.run(show, env=dict(os.environ, B='2'))\n"
         "sys.stdout.flush()\n"
         "os.posix_spawn(show[0], show, os.environ); os.wait()\n"
     )
@@ -393,10 +397,14 @@ int main(void)
 {
     for (int i = 0; i < 3; i++) {
         Py_InitializeEx(1);
-        if (PyRun_SimpleString("import os, sys, time\\nprint([k for k in os.environ if 'ASSAY_S' in k or 'PRELOAD' in k], len(sys.modules) > 9)"))
+        if (PyRun_SimpleString("import os, sys, time\\n"
+                               "print([k for k in os.environ if 'ASSAY_S' in k or 'PRELOAD' in k])\\n"
+                               "print(len(sys.modules) > 9)"))
             return 1;
         PyThreadState *own = PyThreadState_Get(), *sub = Py_NewInterpreter();
-        if (sub == NULL || PyRun_SimpleString("import os, sys\\nprint(sys.version_info < (3, 13) and [k for k in os.environ if 'ASSAY_S' in k])"))
+        if (sub == NULL ||
+            PyRun_SimpleString("import os, sys\\n"
+                               "print(sys.version_info < (3, 13) and [k for k in os.environ if 'ASSAY_S' in k])"))
             return 2;
         Py_EndInterpreter(sub);
         PyThreadState_Swap(own);
@@ -412,9 +420,10 @@ int main(void)
 def embedding(python, tmp_path) -> Path:
     """A C program with this Python in it, that initialises it three times.
 
-    From 3.13 on a sub-interpreter sees our variables in os.environ: the init functions that we wrap run in the main one there.
+    From 3.13 on a sub-interpreter sees our variables in os.environ: docs/semantics.md.
     """
-    ask = "import sysconfig as s; print(s.get_path('include'), s.get_config_var('LIBDIR'), s.get_config_var('LDVERSION'), s.get_config_var('Py_ENABLE_SHARED'), sep='\\n')"
+    names = ("LIBDIR", "LDVERSION", "Py_ENABLE_SHARED")
+    ask = f"import sysconfig as s; print(s.get_path('include'), *map(s.get_config_var, {names}), sep='\\n')"
     include, libdir, version, shared = subprocess.run(
         [os.fspath(python), "-c", ask], capture_output=True, text=True, check=True
     ).stdout.split()
@@ -430,5 +439,5 @@ def test_an_embedding_program_that_initialises_again_runs_as_without_us(assay, e
     without = subprocess.run([embedding], capture_output=True, text=True, timeout=60)
     result = assay("run", "--", "./embedding", cwd=tmp_path)
     assert (result.returncode, result.stdout) == (without.returncode, without.stdout) == (40, without.stdout)
-    assert without.stdout.count("\n") == 6
+    assert without.stdout.count("\n") == 9
     assert "1 process" in result.stderr
