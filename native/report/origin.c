@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/words.h"
+
 typedef struct {
     char *script, *work; // owned: directories without a slash at their end; NULL = none
     bool no_script;      // code without a file (-c, standard input, a notebook) is the project's
@@ -379,10 +381,19 @@ describe(const asy_profile_func *f, const bases *b, asy_origin *o)
     }
 }
 
+// Without C calls a sleep or a lock is its caller's own waiting, and cannot be told from a turn that did not come.
+static void
+hide_wait(asy_origin *o)
+{
+    o->wait = "in C or for the GIL";
+    o->secondary = o->idle != NULL;
+}
+
 asy_status
 asy_origins_make(const asy_profile *p, asy_origin **out)
 {
     bases b = {.no_script = p->script[0] == '\0'};
+    bool no_c_calls = asy_words_no_c_calls(p);
     asy_status st = ASY_ENOMEM;
 
     *out = calloc((size_t)p->func_count + 1, sizeof **out);
@@ -403,6 +414,9 @@ asy_origins_make(const asy_profile *p, asy_origin **out)
     }
     for (uint32_t f = 0; f < p->func_count; f++) {
         describe(&p->funcs[f], &b, &(*out)[f]);
+        if (no_c_calls && p->funcs[f].kind == ASY_NODE_PY) {
+            hide_wait(&(*out)[f]);
+        }
     }
     st = ASY_OK;
 done:

@@ -434,6 +434,15 @@ def test_without_c_calls_python_functions_alone_are_counted_and_it_is_said(assay
     assert "C calls were not counted" in assay("report", "x.assay", cwd=tmp_path).stdout
 
 
+def test_without_c_calls_a_sleep_is_its_caller_s_waiting(assay, python, tmp_path):
+    (tmp_path / "x.py").write_text("import time\ndef nap():\n  time.sleep(0.3)\nnap()\n")
+    result = assay("run", "--no-c-calls", "--python", python, "x.py", cwd=tmp_path)
+    answer = result.stderr.splitlines()[0]
+    assert "nap" in answer and "waiting" in answer
+    # Whether it waited for the GIL is not known.
+    assert "in C or for the GIL" in result.stderr and "scheduler" not in result.stderr
+
+
 def test_c_calls_are_counted_unless_they_are_left_out(assay, python, tmp_path):
     (tmp_path / "x.py").write_text(COUNTED)
     result = assay("run", "--python", python, "x.py", cwd=tmp_path)
