@@ -51,9 +51,7 @@ def insert(db: sqlite3.Connection, customer: Customer, day: str) -> None:
     db.executemany("INSERT INTO price VALUES (?, ?, ?)", prices)
     for _ in range(customer.orders):
         cursor = db.execute("INSERT INTO orders (customer, day) VALUES (?, ?)", (customer.name, day))
-        lines = [
-            (cursor.lastrowid, dice.choice(articles), dice.randint(1, 9)) for _ in range(LINES_PER_ORDER)
-        ]
+        lines = [(cursor.lastrowid, dice.choice(articles), dice.randint(1, 9)) for _ in range(LINES_PER_ORDER)]
         db.executemany("INSERT INTO line VALUES (?, ?, ?)", lines)
 
 
@@ -71,9 +69,7 @@ class Store:
         return [Price(*row) for row in rows]
 
     def orders(self, customer: str, day: str) -> list[int]:
-        rows = self.db.execute(
-            "SELECT id FROM orders WHERE customer = ? AND day = ? ORDER BY id", (customer, day)
-        )
+        rows = self.db.execute("SELECT id FROM orders WHERE customer = ? AND day = ? ORDER BY id", (customer, day))
         return [row[0] for row in rows]
 
     def lines(self, order: int) -> Iterator[Line]:

@@ -18,9 +18,7 @@ except ImportError:
         return nullcontext()
 
 
-def work(
-    todo: "queue.Queue[Customer]", done: "queue.Queue[Report]", database: Path, directory: Path, day: str
-):
+def work(todo: "queue.Queue[Customer]", done: "queue.Queue[Report]", database: Path, directory: Path, day: str):
     store = Store(database)
     try:
         while True:

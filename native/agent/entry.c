@@ -21,7 +21,8 @@ asy_agent_start(const asy_agent_entry *entry)
         return ASY_EINVAL;
     }
     // The preload calls once per runtime: an engine that is there already has seen one come and go.
-    st = asy_the_agent.proc != NULL ? asy_session_renew() : asy_session_engine(entry->arena_fd, entry->nonce, entry->image);
+    st = asy_the_agent.proc != NULL ? asy_session_renew()
+                                    : asy_session_engine(entry->arena_fd, entry->nonce, entry->image);
     if (st == ASY_OK) {
         st = asy_session_measure(true);
     }

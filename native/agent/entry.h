@@ -8,8 +8,8 @@
 #define ASY_AGENT_ABI 1u
 
 typedef struct {
-    uint32_t abi;   // ASY_AGENT_ABI
-    int arena_fd;   // borrowed: the agent maps and does not keep it
+    uint32_t abi; // ASY_AGENT_ABI
+    int arena_fd; // borrowed: the agent maps and does not keep it
     uint64_t nonce;
     uint64_t image; // execs of this process before this one that were entered
 } asy_agent_entry;

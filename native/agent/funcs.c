@@ -86,7 +86,8 @@ table_id(asy_func_table *table, uint64_t key, uint64_t name, bool *fresh)
         return 0;
     }
     row = table_find(table, key, name);
-    *row = (asy_func_row){key, name, (uint32_t)__atomic_fetch_add(&asy_the_agent.proc->next_func, 1, __ATOMIC_RELAXED), 0};
+    *row =
+        (asy_func_row){key, name, (uint32_t)__atomic_fetch_add(&asy_the_agent.proc->next_func, 1, __ATOMIC_RELAXED), 0};
     table->used++;
     return row->func;
 }
@@ -98,7 +99,8 @@ static asy_text
 scratch_put(asy_agent_thread *t, uint32_t *used, PyObject *text)
 {
     asy_text out = {t->scratch + *used, 0};
-    uint32_t room = ASY_SCRATCH_BYTES - *used < ASY_SYMBOL_STRING_MAX ? ASY_SCRATCH_BYTES - *used : ASY_SYMBOL_STRING_MAX;
+    uint32_t room =
+        ASY_SCRATCH_BYTES - *used < ASY_SYMBOL_STRING_MAX ? ASY_SCRATCH_BYTES - *used : ASY_SYMBOL_STRING_MAX;
 
     out.len = asy_cpython_utf8(text, t->scratch + *used, room);
     *used += out.len;
@@ -214,8 +216,7 @@ asy_funcs_code_slow(asy_agent_thread *t, PyCodeObject *code)
     row = table_find(&a->living, key, 0);
     if (row->key != 0 && row->special != DEAD) {
         func = row->func;
-    }
-    else if (row->key != 0 || table_grow(&a->living)) {
+    } else if (row->key != 0 || table_grow(&a->living)) {
         func = code_learn(t, code);
         row = table_find(&a->living, key, 0);
         a->living.used += row->key == 0 ? 1 : 0;
@@ -305,7 +306,8 @@ new_of(PyObject *callable)
 {
     PyCFunctionObject *f = (PyCFunctionObject *)callable;
 
-    if (PyCFunction_Check(callable) && f->m_self != NULL && PyType_Check(f->m_self) && strcmp(f->m_ml->ml_name, "__new__") == 0) {
+    if (PyCFunction_Check(callable) && f->m_self != NULL && PyType_Check(f->m_self) &&
+        strcmp(f->m_ml->ml_name, "__new__") == 0) {
         return (PyTypeObject *)f->m_self;
     }
     return NULL;
@@ -328,8 +330,7 @@ asy_funcs_identify(PyObject *callable)
     type = Py_TYPE(callable);
     if (PyCFunction_Check(callable)) {
         def = ((PyCFunctionObject *)callable)->m_ml;
-    }
-    else if (type == &PyMethodDescr_Type || type == &PyClassMethodDescr_Type) {
+    } else if (type == &PyMethodDescr_Type || type == &PyClassMethodDescr_Type) {
         def = ((PyMethodDescrObject *)callable)->d_method;
     }
     if (def != NULL) {
@@ -424,16 +425,13 @@ callable_names(asy_agent_thread *t, uint32_t *used, PyObject *callable, asy_text
     type = Py_TYPE(callable);
     if (PyCFunction_Check(callable)) {
         cfunction_names(t, used, (PyCFunctionObject *)callable, name, module);
-    }
-    else if (type == &PyMethodDescr_Type || type == &PyClassMethodDescr_Type) {
+    } else if (type == &PyMethodDescr_Type || type == &PyClassMethodDescr_Type) {
         type_names(t, used, PyDescr_TYPE(callable), &owner, module);
         *name = joined(t, used, owner, ((PyMethodDescrObject *)callable)->d_method->ml_name);
-    }
-    else if (type == &PyWrapperDescr_Type) {
+    } else if (type == &PyWrapperDescr_Type) {
         type_names(t, used, PyDescr_TYPE(callable), &owner, module);
         *name = joined(t, used, owner, ((PyWrapperDescrObject *)callable)->d_base->name);
-    }
-    else {
+    } else {
         type_names(t, used, PyType_Check(callable) ? (PyTypeObject *)callable : type, name, module);
     }
 }

@@ -24,7 +24,8 @@ asy_funcs_code(asy_agent_thread *t, PyCodeObject *code)
     const asy_func_row *row = &t->codes[((uintptr_t)code >> 5) % ASY_CODE_CACHE];
 
     if (__builtin_expect(row->key == (uint64_t)(uintptr_t)code &&
-                             row->name == __atomic_load_n(&asy_the_agent.code_deaths, __ATOMIC_ACQUIRE), 1)) {
+                             row->name == __atomic_load_n(&asy_the_agent.code_deaths, __ATOMIC_ACQUIRE),
+                         1)) {
         return row->func;
     }
 #endif
@@ -67,11 +68,9 @@ asy_funcs_callable(asy_agent_thread *t, PyObject *callable, uint32_t *kind)
 
     if (Py_TYPE(callable) == &PyCFunction_Type) {
         def = ((PyCFunctionObject *)callable)->m_ml;
-    }
-    else if (Py_TYPE(callable) == &PyMethodDescr_Type) {
+    } else if (Py_TYPE(callable) == &PyMethodDescr_Type) {
         def = ((PyMethodDescrObject *)callable)->d_method;
-    }
-    else {
+    } else {
         return asy_funcs_callable_slow(t, callable, kind);
     }
     row = &t->callables[((uintptr_t)def >> 4) % ASY_CALLABLE_CACHE];

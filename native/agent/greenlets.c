@@ -68,7 +68,8 @@ asy_greenlets_hook_slow(asy_agent_thread *t)
     key = PyUnicode_FromString("greenlet");
     module = key != NULL ? asy_cpython_module(key) : NULL;
     Py_XDECREF(key);
-    if (module == NULL || !PyModule_Check(module) || PyDict_GetItemString(PyModule_GetDict(module), "settrace") == NULL) {
+    if (module == NULL || !PyModule_Check(module) ||
+        PyDict_GetItemString(PyModule_GetDict(module), "settrace") == NULL) {
         PyErr_Clear();
         return; // its import is still under way
     }

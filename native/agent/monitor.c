@@ -18,8 +18,7 @@ enum {
 };
 
 typedef struct {
-    PyObject_HEAD
-    vectorcallfunc call;
+    PyObject_HEAD vectorcallfunc call;
 } callback;
 
 static inline uint64_t
@@ -70,7 +69,8 @@ on_resume(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
     }
     asy_tags_context(t);
     node = asy_tree_child(&t->tree, func, ASY_NODE_PY, &made);
-    asy_suspend_resume(&asy_the_agent.suspend, &t->tree, node, token_of(args[0]), asy_cpython_frame(), asy_agent_ticks());
+    asy_suspend_resume(&asy_the_agent.suspend, &t->tree, node, token_of(args[0]), asy_cpython_frame(),
+                       asy_agent_ticks());
     Py_RETURN_NONE;
 }
 
@@ -217,7 +217,8 @@ static PyType_Slot callback_slots[] = {
 static PyType_Spec callback_spec = {
     .name = "assay._agent.Callback",
     .basicsize = sizeof(callback),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .flags =
+        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .slots = callback_slots,
 };
 
@@ -226,9 +227,9 @@ static const struct {
     vectorcallfunc call;
     bool c; // only when C calls are counted
 } EVENTS[] = {
-    {"PY_START", on_start, false},   {"PY_RESUME", on_resume, false}, {"PY_THROW", on_resume, false}, {"PY_RETURN", on_return, false},
-    {"PY_YIELD", on_yield, false},   {"PY_UNWIND", on_unwind, false}, {"CALL", on_call, true},        {"C_RETURN", on_c_return, true},
-    {"C_RAISE", on_c_raise, true},
+    {"PY_START", on_start, false},   {"PY_RESUME", on_resume, false}, {"PY_THROW", on_resume, false},
+    {"PY_RETURN", on_return, false}, {"PY_YIELD", on_yield, false},   {"PY_UNWIND", on_unwind, false},
+    {"CALL", on_call, true},         {"C_RETURN", on_c_return, true}, {"C_RAISE", on_c_raise, true},
 };
 #define EVENT_COUNT (sizeof(EVENTS) / sizeof(EVENTS[0]))
 

@@ -20,7 +20,8 @@ private_add(uint64_t bytes)
     uint64_t now = __atomic_add_fetch(&a->private_bytes, bytes, __ATOMIC_RELAXED);
 
     if (a->proc != NULL && a->alive != NULL && *a->alive != 0) { // not in a fork child
-        __atomic_store_n(&a->proc->resident_bytes, now + __atomic_load_n(&a->arena.populated_bytes, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
+        __atomic_store_n(&a->proc->resident_bytes, now + __atomic_load_n(&a->arena.populated_bytes, __ATOMIC_RELAXED),
+                         __ATOMIC_RELAXED);
     }
 }
 
@@ -144,8 +145,8 @@ asy_agent_open(int fd, uint64_t nonce, uint64_t image)
     a->c_calls = (a->arena.head->options & ASY_OPT_NO_C_CALLS) == 0;
     rough_scale(a);
     a->proc->python_version = asy_cpython_version();
-    a->proc->flags = (ASY_CPYTHON_FREETHREADED ? ASY_PROC_F_FREETHREADED : 0u) | (a->c_calls ? 0u : ASY_PROC_F_NO_C_CALLS) |
-                     (ASY_CPYTHON_MONITORING ? 0u : ASY_PROC_F_SETPROFILE);
+    a->proc->flags = (ASY_CPYTHON_FREETHREADED ? ASY_PROC_F_FREETHREADED : 0u) |
+                     (a->c_calls ? 0u : ASY_PROC_F_NO_C_CALLS) | (ASY_CPYTHON_MONITORING ? 0u : ASY_PROC_F_SETPROFILE);
     a->proc->start_ticks = asy_agent_ticks();
     __atomic_store_n(&a->proc->state, ASY_PROC_LIVE, __ATOMIC_RELEASE);
     return ASY_OK;

@@ -35,60 +35,60 @@ typedef struct {
     uint64_t epoch;     // atomic; one more each time measuring begins: stacks of before are read anew
     asy_clock_kind clock;
     asy_clock_pair begin;
-    uint64_t ns_q20;    // ns per tick × 2^20, rough (for the gap rule)
-    uint64_t tick_q20;  // ticks per ns × 2^20
+    uint64_t ns_q20;   // ns per tick × 2^20, rough (for the gap rule)
+    uint64_t tick_q20; // ticks per ns × 2^20
     uint64_t gap_ticks;
     uint32_t node_max;
     bool c_calls;
-    bool standalone;    // the engine is the process's own: no program stands beside it
-    bool tool_ready;    // the engine was opened whole
-    bool renew;         // it was, in a runtime that has been finalized
+    bool standalone;            // the engine is the process's own: no program stands beside it
+    bool tool_ready;            // the engine was opened whole
+    bool renew;                 // it was, in a runtime that has been finalized
     struct asy_window *windows; // open ones, under lock
 
-    uint64_t *alive;    // a MADV_WIPEONFORK word: 0 in a fork child
-    int fork_seen;      // atomic
+    uint64_t *alive; // a MADV_WIPEONFORK word: 0 in a fork child
+    int fork_seen;   // atomic
     asy_suspend suspend;
 
-    pthread_mutex_t lock; // function tables; first-sight path only
+    pthread_mutex_t lock;                  // function tables; first-sight path only
     asy_func_table codes, callables, tags; // by content; by definition; by labels
-    asy_func_table living; // free-threaded builds: by address of the code object; name 1 = dead
-    uint64_t code_deaths;  // atomic
-    bool greenlets;        // the greenlet package was seen
-    int code_watcher;      // 1 + its id, 0 = none
+    asy_func_table living;                 // free-threaded builds: by address of the code object; name 1 = dead
+    uint64_t code_deaths;                  // atomic
+    bool greenlets;                        // the greenlet package was seen
+    int code_watcher;                      // 1 + its id, 0 = none
     Py_ssize_t extra_slot;
-    bool extra_direct;  // the direct read of code-extra slots is proven
+    bool extra_direct; // the direct read of code-extra slots is proven
     uint32_t phase_startup, phase_shutdown;
 
     struct { // log.c
         bool open;
-        uint8_t *base;       // of the chunk that is written to
+        uint8_t *base; // of the chunk that is written to
         uint32_t used, chunk, chunks;
         uint32_t room;
-        const void **index;  // by function id, owned
+        const void **index; // by function id, owned
     } log;
 
-    uint64_t private_bytes; // atomic: of asy_agent_alloc
+    uint64_t private_bytes;           // atomic: of asy_agent_alloc
     struct asy_agent_thread *threads; // all that live, under lock
     pthread_key_t thread_key;
     bool thread_key_made;
-    uint64_t program_token;  // atomic; shadow-stack token of it while it runs
-    int program_begun;       // atomic
-    bool embedding;          // a second piece of __main__ ran: the program ends with the process
+    uint64_t program_token; // atomic; shadow-stack token of it while it runs
+    int program_begun;      // atomic
+    bool embedding;         // a second piece of __main__ ran: the program ends with the process
     PyObject *name_threading, *name_active, *name_name, *name_get; // interned str, owned
-    PyTypeObject *bound_slot_type; // borrowed, static; NULL = unknown
-    PyObject *monitoring;    // sys.monitoring, owned; NULL without
-    int tool_id;             // -1 = none
-    PyObject *callbacks[16]; // owned, by event
+    PyTypeObject *bound_slot_type;                                 // borrowed, static; NULL = unknown
+    PyObject *monitoring;                                          // sys.monitoring, owned; NULL without
+    int tool_id;                                                   // -1 = none
+    PyObject *callbacks[16];                                       // owned, by event
 
-    PyTypeObject *tag_type, *link_type; // owned; NULL until the module is imported
-    PyObject *tag_var;       // ContextVar, owned
-    uint64_t tag_count;      // atomic: activations so far
-    int tag_follows;         // atomic; 1: contexts are being followed
+    PyTypeObject *tag_type, *link_type;                     // owned; NULL until the module is imported
+    PyObject *tag_var;                                      // ContextVar, owned
+    uint64_t tag_count;                                     // atomic: activations so far
+    int tag_follows;                                        // atomic; 1: contexts are being followed
     PyTypeObject *profile_type, *loaded_type, *column_type; // owned; NULL until the module is imported
-    PyObject *recording_error; // owned
-    PyObject *started;       // list, owned: profiles of start()
-    PyThread_type_lock sessions; // owned; held while a profile begins or ends
-    unsigned long sessions_owner; // atomic; who holds it, 0 = nobody
+    PyObject *recording_error;                              // owned
+    PyObject *started;                                      // list, owned: profiles of start()
+    PyThread_type_lock sessions;                            // owned; held while a profile begins or ends
+    unsigned long sessions_owner;                           // atomic; who holds it, 0 = nobody
 } asy_agent;
 
 extern asy_agent asy_the_agent; // the one file-level state: hot paths address it directly

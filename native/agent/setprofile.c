@@ -33,7 +33,8 @@ on_call(PyFrameObject *frame, PyCodeObject *code)
     asy_tags_context(t);
     node = asy_tree_child(&t->tree, func, ASY_NODE_PY, &made);
     if (__builtin_expect((code->co_flags & SUSPENDS) != 0, 0) && !asy_profile_begins(frame)) {
-        asy_suspend_resume(&asy_the_agent.suspend, &t->tree, node, token, (uint64_t)(uintptr_t)frame, asy_agent_ticks());
+        asy_suspend_resume(&asy_the_agent.suspend, &t->tree, node, token, (uint64_t)(uintptr_t)frame,
+                           asy_agent_ticks());
         return;
     }
     if (__builtin_expect(made, 0)) {
@@ -106,13 +107,13 @@ on_c_end(PyCodeObject *code, PyObject *callable, bool raised, uint64_t now)
     if (t == NULL || t->tree.thread == NULL) {
         return;
     }
-    if (asy_tree_frame(&t->tree, t->tree.thread->depth - 1)->token != (token_of(code) | 1u) && asy_tags_ours(callable)) {
+    if (asy_tree_frame(&t->tree, t->tree.thread->depth - 1)->token != (token_of(code) | 1u) &&
+        asy_tags_ours(callable)) {
         return;
     }
     if (raised) {
         asy_tree_unwind(&t->tree, token_of(code) | 1u, now);
-    }
-    else {
+    } else {
         asy_tree_leave(&t->tree, token_of(code) | 1u, now);
     }
 }

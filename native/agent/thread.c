@@ -30,7 +30,8 @@ store_chunk(void *ctx, uint32_t kind, uint32_t ordinal)
     if (t->owned_count == sizeof(t->owned) / sizeof(t->owned[0])) {
         return NULL;
     }
-    if (asy_arena_claim(&a->arena, a->slot, t->tree.thread != NULL ? t->tree.thread->serial : 0, &index, &data) != ASY_OK) {
+    if (asy_arena_claim(&a->arena, a->slot, t->tree.thread != NULL ? t->tree.thread->serial : 0, &index, &data) !=
+        ASY_OK) {
         return NULL;
     }
     t->owned[t->owned_count++] = index;
@@ -283,8 +284,7 @@ asy_thread_slow(asy_first first)
             asy_arena_lose(&a->arena, a->slot, ASY_LOSS_EVENTS, 1);
             return NULL;
         }
-    }
-    else {
+    } else {
         if (t->tree.thread == NULL) {
             t->tree.thread = t->paused;
         }

@@ -11,10 +11,10 @@
 #define ASY_SCRATCH_BYTES 20480u
 
 typedef struct asy_agent_thread {
-    asy_tree tree; // first: hot
-    uint64_t epoch;      // the measurement that the shadow stack belongs to
-    asy_thread *paused;  // tree.thread while measuring is off
-    struct asy_agent_thread *next, **previous; // in asy_the_agent.threads
+    asy_tree tree;                              // first: hot
+    uint64_t epoch;                             // the measurement that the shadow stack belongs to
+    asy_thread *paused;                         // tree.thread while measuring is off
+    struct asy_agent_thread *next, **previous;  // in asy_the_agent.threads
     asy_func_row callables[ASY_CALLABLE_CACHE]; // direct-mapped, in front of the process's table
 #if ASY_CPYTHON_FREETHREADED
     asy_func_row codes[ASY_CODE_CACHE]; // name = deaths seen when the row was written
@@ -22,14 +22,14 @@ typedef struct asy_agent_thread {
     uint32_t thread_chunk;
     uint32_t name_tries;
     uint64_t context_ver; // of the interpreter's thread, when tags were last looked at
-    uint32_t skipped; // events of a thread that has no memory
-    uint8_t *sym_base; // where the next symbol record goes
+    uint32_t skipped;     // events of a thread that has no memory
+    uint8_t *sym_base;    // where the next symbol record goes
     uint32_t sym_used, sym_room, sym_chunk;
     bool greenlets_hooked;
     uint64_t greenlet_first; // address of the greenlet that this thread began with
-    uint64_t tag_now;  // tags.c: the chain that is in effect on this stack
+    uint64_t tag_now;        // tags.c: the chain that is in effect on this stack
     uint32_t owned_count;
-    uint32_t owned[1536]; // chunks to end with the thread
+    uint32_t owned[1536];            // chunks to end with the thread
     char scratch[ASY_SCRATCH_BYTES]; // for names on their way to the log
 } asy_agent_thread;
 

@@ -97,7 +97,7 @@ typedef struct {
     uint64_t program_node;      // node of __main__'s <module> in the main thread, 0 = the program has not begun
     uint64_t program_ticks;     // when that happened
     uint64_t program_end_ticks; // when that node was left for the last time, 0 = not yet
-    uint64_t resident_bytes; // shared and private memory of ours in this process, at most
+    uint64_t resident_bytes;    // shared and private memory of ours in this process, at most
     // Calibrated cost of one call that falls into measured time, in 1/1024 tick: inside the callee, and in its caller.
     uint64_t cost_py_in, cost_py_out, cost_c_in, cost_c_out;
     uint64_t losses[ASY_LOSS_COUNT];

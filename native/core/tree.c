@@ -10,7 +10,7 @@
 #define RESERVE 128u      // nodes of the last part that are kept for flat nodes when no chunk can be had
 #define OVERHEAD_GAPS 5u  // a slow path that took longer than so many gaps was interrupted: the rest is not ours
 #define RETRY_EVERY 4096u // wanted nodes between two tries for a chunk
-#define TAGS_KEPT 8u        // open tags that a frame can leave behind
+#define TAGS_KEPT 8u      // open tags that a frame can leave behind
 #define FOLDED 1u         // asy_tree_slot.spare: the pair has no node of its own
 #define NO_NODE UINT32_MAX
 
@@ -371,8 +371,7 @@ frames_drop(asy_tree *t, uint64_t depth, asy_frame kept[TAGS_KEPT])
         const asy_frame *f = asy_tree_frame(t, d);
         if (f->kind == ASY_NODE_TAG && !barrier && count < TAGS_KEPT) {
             kept[count++] = *f;
-        }
-        else if (f->kind != ASY_FRAME_TAG_INHERITED) {
+        } else if (f->kind != ASY_FRAME_TAG_INHERITED) {
             tags += f->kind == ASY_NODE_TAG;
             dropped += f->kind != ASY_NODE_TAG;
         }

@@ -21,7 +21,7 @@
 
 // What our extension module declares where the version knows it: one interpreter, no GIL needed.
 #if PY_VERSION_HEX >= 0x030D0000
-#define ASY_CPYTHON_MODULE_SLOTS \
+#define ASY_CPYTHON_MODULE_SLOTS                                                                                       \
     {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED}, {Py_mod_gil, Py_MOD_GIL_NOT_USED},
 #elif PY_VERSION_HEX >= 0x030C0000
 #define ASY_CPYTHON_MODULE_SLOTS {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},

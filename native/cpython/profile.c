@@ -95,7 +95,8 @@ asy_profile_hook_all(Py_tracefunc hook)
         arenas.wrapped = true; // for the life of the process: somebody may have wrapped us
     }
     arenas.hook = hook;
-    for (PyThreadState *ts = PyInterpreterState_ThreadHead(PyInterpreterState_Main()); ts != NULL; ts = PyThreadState_Next(ts)) {
+    for (PyThreadState *ts = PyInterpreterState_ThreadHead(PyInterpreterState_Main()); ts != NULL;
+         ts = PyThreadState_Next(ts)) {
         thread_hook(ts, hook);
     }
 }
@@ -104,7 +105,8 @@ void
 asy_profile_unhook_all(Py_tracefunc hook)
 {
     arenas.hook = NULL;
-    for (PyThreadState *ts = PyInterpreterState_ThreadHead(PyInterpreterState_Main()); ts != NULL; ts = PyThreadState_Next(ts)) {
+    for (PyThreadState *ts = PyInterpreterState_ThreadHead(PyInterpreterState_Main()); ts != NULL;
+         ts = PyThreadState_Next(ts)) {
         if (ts->c_profilefunc == hook) {
             ts->c_profilefunc = NULL;
             if (ts->tracing == 0 && ts->c_tracefunc == NULL) {

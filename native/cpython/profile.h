@@ -18,8 +18,7 @@ typedef struct {
 
 // struct _frame of 3.11, as far as we read it.
 typedef struct {
-    PyObject_HEAD
-    PyObject *f_back;
+    PyObject_HEAD PyObject *f_back;
     asy_profile_iframe *f_frame;
 } asy_profile_frame;
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-
 from tree import record
-
-
 
 
 def test_calls_and_callers_are_exact(assay, python, tmp_path: Path) -> None:
@@ -226,7 +223,9 @@ def test_classes_and_other_callables_are_counted(assay, python, tmp_path: Path) 
         if name in ("partial", "Call"):
             assert sum(n.calls for n in tree.find(name, "main") if n.kind == "object") == calls, name
         elif name == "K":
-            assert sum(n.calls for n in tree.find(name, "main") if n.kind == "class") == 3, name  # partial calls it from C
+            assert sum(n.calls for n in tree.find(name, "main") if n.kind == "class") == 3, (
+                name
+            )  # partial calls it from C
         else:
             assert tree.calls(name) == calls, name
 
@@ -513,8 +512,6 @@ def test_thread_names_do_not_run_the_programs_code(assay, python, tmp_path: Path
     plain = subprocess.run([python, script], capture_output=True, text=True, check=True)
     assert tree.result.stdout == plain.stdout
     assert "special" in {t["name"] for t in tree.json["threads"]}
-
-
 
 
 def test_shared_definitions_and_bound_slots_are_named_apart(assay, python, tmp_path: Path) -> None:

@@ -36,7 +36,18 @@ def coverage_dir() -> Path:
     """coverage.py without its C tracer: one copy for every interpreter."""
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "assay" / "coverage-7"
     if not (cache / "coverage").exists():
-        command = [sys.executable, "-m", "pip", "install", "-q", "--target", cache, "--only-binary", ":all:", "--no-deps"]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--target",
+            cache,
+            "--only-binary",
+            ":all:",
+            "--no-deps",
+        ]
         command += ["--platform", "any", "--implementation", "py", "--abi", "none", "--python-version", "3.11"]
         done = subprocess.run([*command, "coverage>=7.6,<8"], capture_output=True, text=True)
         if done.returncode != 0:

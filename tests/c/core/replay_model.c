@@ -138,11 +138,9 @@ leave(replay_model *m, uint32_t what, uint32_t func)
         model_frame f = m->stack->frame[d];
         if (f.what != ASY_NODE_TAG || f.inherited) {
             m->losses[ASY_LOSS_RESYNCS] += f.inherited ? 0 : 1;
-        }
-        else if (count == 8) {
+        } else if (count == 8) {
             m->losses[ASY_LOSS_TAGS]++;
-        }
-        else {
+        } else {
             kept[count++] = f;
         }
     }
