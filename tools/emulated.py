@@ -18,7 +18,8 @@ def commands(build: Path) -> list[str]:
         found.append(CHECK.format(command=command, name=test["name"]))
         found.append("grep -E '^\\[  (ERROR|FAILED|   LINE)' /tmp/log")
     if (build / "native" / "cli" / "assay").is_file():
-        run = f"ASSAY_LIBDIR={build}/stage/assay {build}/native/cli/assay run -o /tmp/x.assay --python /usr/bin/python3.11"
+        run = f"ASSAY_LIBDIR={build}/stage/assay {build}/native/cli/assay run"
+        run += " -o /tmp/x.assay --python /usr/bin/python3.11"
         found.append(CHECK.format(command=f"{run} examples/first_profile.py", name="assay run on aarch64"))
     return found
 

@@ -1,4 +1,4 @@
-"""The calls lens on real interpreters: every call is counted once, under the right caller, whatever the program does."""
+"""The calls lens on real interpreters: every call counts once, under the right caller, whatever the program does."""
 
 from __future__ import annotations
 

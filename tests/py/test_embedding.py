@@ -44,8 +44,17 @@ def embedding(python, tmp_path: Path) -> Path:
     (tmp_path / "embedding.c").write_text(SOURCE)
     name = library.removeprefix("lib").split(".so")[0]
     subprocess.run(
-        ["cc", "-w", tmp_path / "embedding.c", "-o", program, f"-I{include}", f"-L{libdir}", f"-Wl,-rpath,{libdir}"]
-        + [f"-l{name}"],
+        [
+            "cc",
+            "-w",
+            tmp_path / "embedding.c",
+            "-o",
+            program,
+            f"-I{include}",
+            f"-L{libdir}",
+            f"-Wl,-rpath,{libdir}",
+            f"-l{name}",
+        ],
         check=True,
     )
     return program
