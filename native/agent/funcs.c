@@ -182,6 +182,9 @@ code_died(PyCodeObject *code)
     asy_agent *a = &asy_the_agent;
     asy_func_row *row;
 
+    if (*a->alive == 0) {
+        return; // a fork child: whoever held the lock at the fork is not here
+    }
     pthread_mutex_lock(&a->lock);
     row = table_find(&a->living, (uint64_t)(uintptr_t)code, 0);
     if (row->key != 0 && row->special != DEAD) {
@@ -418,7 +421,7 @@ cfunction_names(asy_agent_thread *t, uint32_t *used, PyCFunctionObject *f, asy_t
 static void
 callable_names(asy_agent_thread *t, uint32_t *used, PyObject *callable, asy_text *name, asy_text *module)
 {
-    PyTypeObject *type = Py_TYPE(callable);
+    PyTypeObject *type;
     asy_text owner;
 
     callable = unbound(callable);
