@@ -21,6 +21,7 @@
 #include "record/profile.h"
 #include "report/summary.h"
 
+static const char no_memory[] = "there is no memory: is a limit on it set (ulimit -v)?";
 static const char help[] = "assay run: run a Python program and say where its time goes\n"
                            "\n"
                            "  assay run [options] [python options] script.py [arguments]\n"
@@ -158,7 +159,7 @@ plan(run *r, int argc, char **argv)
     if (rc == 0) {
         r->command = join(argc, argv);
         r->argv = make_argv(r);
-        rc = r->command == NULL || r->argv == NULL ? asy_say_refused("no memory") : 0;
+        rc = r->command == NULL || r->argv == NULL ? asy_say_refused(no_memory) : 0;
     }
     return rc;
 }
@@ -346,7 +347,7 @@ start(run *r, const asy_child_given *given, const asy_measure *m, pid_t *child)
     asy_measure_session_value(m, session, sizeof session);
     env = asy_child_environ(environ, r->library, session);
     if (env == NULL) {
-        return asy_say_refused("no memory");
+        return asy_say_refused(no_memory);
     }
     why = asy_child_start(given, r->program, r->argv, env, child);
     free(env); // its strings live as long as we do
@@ -380,7 +381,7 @@ int
 asy_run_cmd(int argc, char **argv)
 {
     run *r = calloc(1, sizeof *r);
-    int rc = r != NULL ? asy_run_options_parse(argc, argv, &r->options) : asy_say_refused("no memory");
+    int rc = r != NULL ? asy_run_options_parse(argc, argv, &r->options) : asy_say_refused(no_memory);
 
     if (rc == 0 && r->options.help) {
         fputs(help, stdout);
