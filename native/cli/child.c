@@ -11,7 +11,9 @@
 
 #include "preload/session.h" // the session's variable
 
-static const int handled[] = {SIGCHLD, SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGTSTP, SIGCONT};
+// What somebody may send to our pid and mean the program by it; the real-time signals as well.
+static const int handled[] = {SIGCHLD, SIGINT,  SIGQUIT,   SIGTERM, SIGHUP, SIGUSR1,  SIGUSR2, SIGTSTP, SIGCONT,
+                              SIGALRM, SIGPROF, SIGVTALRM, SIGIO,   SIGPWR, SIGWINCH, SIGURG,  SIGXCPU, SIGTRAP};
 
 static void
 widen(int which, struct rlimit *given)
@@ -33,6 +35,9 @@ asy_child_prepare(asy_child_given *given, int *signal_fd)
     sigemptyset(&set);
     for (size_t i = 0; i < sizeof handled / sizeof *handled; i++) {
         sigaddset(&set, handled[i]);
+    }
+    for (int n = SIGRTMIN; n <= SIGRTMAX; n++) {
+        sigaddset(&set, n);
     }
     sigprocmask(SIG_BLOCK, &set, &given->mask);
     sigaction(SIGPIPE, &ignore, &given->pipe);

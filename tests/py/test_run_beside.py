@@ -70,7 +70,8 @@ def ready():
 """
 COUNTING = READY + (
     "got = []\n"
-    "for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2):\n"
+    "names = 'TERM INT HUP QUIT USR1 USR2 ALRM WINCH PROF VTALRM IO RTMIN RTMAX'.split()\n"
+    "for number in [getattr(signal, 'SIG' + name) for name in names]:\n"
     "  signal.signal(number, lambda n, f: got.append(n))\n"
     "ready()\n"
     "while not got: time.sleep(0.01)\n"
@@ -79,7 +80,22 @@ COUNTING = READY + (
 )
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "SIGTERM",
+        "SIGINT",
+        "SIGHUP",
+        "SIGQUIT",
+        "SIGUSR1",
+        "SIGUSR2",
+        "SIGALRM",
+        "SIGWINCH",
+        "SIGPROF",
+        "SIGIO",
+        "SIGRTMIN",
+    ],
+)
 def test_a_signal_to_our_pid_alone_reaches_the_program_once(assay, python, tmp_path, name):
     with running(assay, python, tmp_path, COUNTING) as (process, _):
         process.send_signal(signal.Signals[name])
