@@ -14,3 +14,8 @@ die() {
     exit 2
 }
 have() { command -v "$1" >/dev/null 2>&1; }
+
+# Where this machine gets Debian's packages from.
+debian_mirror() {
+    apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep '/debian/$' | head -n 1
+}
