@@ -7,9 +7,14 @@
 
 // Make callback objects, take a tool id. Needs the GIL. Errors: ASY_ELIMIT (no tool id is free), ASY_ENOMEM.
 asy_status asy_backend_open(void);
-// Events on and off, for every thread. Errors: ASY_EINVAL (the interpreter refused).
+// Events on and off, for every thread. Errors: ASY_EINVAL (the interpreter refused), and those of asy_backend_open.
 asy_status asy_backend_on(void);
 void asy_backend_off(void);
+
+// False: the program has taken our events away, in part or whole; that is counted (once, until they are switched on again). Needs the GIL.
+bool asy_backend_kept(void);
+// True if a call of it may do so: each has to be seen.
+bool asy_backend_special(PyObject *callable);
 
 // The main thread's state was made: put the start-up phase under its stack.
 void asy_backend_main_thread(asy_agent_thread *t);

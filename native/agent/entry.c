@@ -9,6 +9,35 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
+#define END "assay._agent.end"
+
+// The interpreter goes: the last moment to see whether events were ours up to now.
+static void
+on_end(PyObject *capsule)
+{
+    asy_agent *a = &asy_the_agent;
+
+    (void)capsule;
+    if (__atomic_load_n(&a->measuring, __ATOMIC_RELAXED) && *a->alive != 0) {
+        asy_backend_kept();
+    }
+    __atomic_store_n(&a->tool_lost, 1, __ATOMIC_RELAXED); // what the interpreter takes away itself is no loss
+}
+
+// In the main thread's own dict, which goes before what we ask for does.
+static void
+end_watch(void)
+{
+    PyObject *dict = PyThreadState_GetDict();
+    PyObject *capsule = dict != NULL ? PyCapsule_New((void *)(uintptr_t)END, END, on_end) : NULL;
+
+    if (capsule != NULL) {
+        PyDict_SetItemString(dict, END, capsule);
+    }
+    Py_XDECREF(capsule);
+    PyErr_Clear();
+}
+
 EXPORT int
 asy_agent_start(const asy_agent_entry *entry)
 {
@@ -25,6 +54,7 @@ asy_agent_start(const asy_agent_entry *entry)
                                     : asy_session_engine(entry->arena_fd, entry->nonce, entry->image);
     if (st == ASY_OK) {
         st = asy_session_measure(true);
+        end_watch();
     }
     return (int)st;
 }

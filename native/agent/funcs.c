@@ -3,6 +3,7 @@
 // thread's own cache.
 #include "agent/funcs.h"
 
+#include "agent/backend.h"
 #include "agent/greenlets.h"
 
 #include <stdio.h>
@@ -468,7 +469,7 @@ asy_funcs_callable_slow(asy_agent_thread *t, PyObject *callable, uint32_t *kind)
 
     *kind = id.kind;
     if (row->key != id.key || row->name != id.name) {
-        bool special = asy_tags_special(callable);
+        bool special = asy_tags_special(callable) || asy_backend_special(callable);
         uint32_t func = asy_tags_ours(callable) ? 0 : callable_learn(t, callable, &id);
         *row = (asy_func_row){id.key, id.name, special ? 0 : func, special ? func : 0};
     }

@@ -1,12 +1,13 @@
 // monitor.c: sys.monitoring callbacks, from 3.12 on.
-// Each event has a callback object of its own with a vectorcall: no argument tuple, no bound method. Events of other threads and of
-// other interpreters: monitoring is per interpreter; a thread is made known by its first event.
+// Each event has a callback object of its own with a vectorcall (tool.c): no argument tuple, no bound method. Events of other threads
+// and of other interpreters: monitoring is per interpreter; a thread is made known by its first event.
 #include "agent/backend.h"
 
 #if ASY_CPYTHON_MONITORING
 
 #include "agent/funcs.h"
 #include "agent/tags.h"
+#include "agent/tool.h"
 
 // Bits of sys.monitoring.events, stable since PEP 669.
 enum {
@@ -16,10 +17,6 @@ enum {
     EVENT_YIELD = 3,
     EVENT_CALL = 4,
 };
-
-typedef struct {
-    PyObject_HEAD vectorcallfunc call;
-} callback;
 
 static inline uint64_t
 token_of(PyObject *code)
@@ -137,6 +134,7 @@ on_call(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
     }
     func = asy_funcs_callable(t, args[2], &kind);
     if (__builtin_expect(func == 0, 0)) {
+        asy_tool_called(args[2], args[3]);
         asy_tags_call(t, args[2], args[3], token_of_c(args[0]));
         Py_RETURN_NONE;
     }
@@ -191,150 +189,52 @@ on_c_raise(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
     Py_RETURN_NONE;
 }
 
-// ---- the callback objects ----
+// ---- switching them ----
 
-static void
-callback_dealloc(PyObject *self)
-{
-    PyTypeObject *type = Py_TYPE(self);
-
-    PyObject_Free(self);
-    Py_DECREF(type);
-}
-
-static PyMemberDef callback_members[] = {
-    {"__vectorcalloffset__", Py_T_PYSSIZET, offsetof(callback, call), Py_READONLY, NULL},
-    {NULL, 0, 0, 0, NULL},
+static const asy_tool_callback CALLBACKS[ASY_TOOL_EVENTS] = {
+    {"PY_START", on_start},   {"PY_RESUME", on_resume},  {"PY_THROW", on_resume},
+    {"PY_RETURN", on_return}, {"PY_YIELD", on_yield},    {"PY_UNWIND", on_unwind},
+    {"CALL", on_call},        {"C_RETURN", on_c_return}, {"C_RAISE", on_c_raise},
 };
-
-static PyType_Slot callback_slots[] = {
-    {Py_tp_dealloc, callback_dealloc},
-    {Py_tp_members, callback_members},
-    {Py_tp_call, PyVectorcall_Call},
-    {0, NULL},
-};
-
-static PyType_Spec callback_spec = {
-    .name = "assay._agent.Callback",
-    .basicsize = sizeof(callback),
-    .flags =
-        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .slots = callback_slots,
-};
-
-static const struct {
-    const char *event;
-    vectorcallfunc call;
-    bool c; // only when C calls are counted
-} EVENTS[] = {
-    {"PY_START", on_start, false},   {"PY_RESUME", on_resume, false}, {"PY_THROW", on_resume, false},
-    {"PY_RETURN", on_return, false}, {"PY_YIELD", on_yield, false},   {"PY_UNWIND", on_unwind, false},
-    {"CALL", on_call, true},         {"C_RETURN", on_c_return, true}, {"C_RAISE", on_c_raise, true},
-};
-#define EVENT_COUNT (sizeof(EVENTS) / sizeof(EVENTS[0]))
-
-// The bit of an event; -1 with no exception set.
-static long
-event_bit(const char *name)
-{
-    PyObject *events = PyObject_GetAttrString(asy_the_agent.monitoring, "events");
-    PyObject *value = events != NULL ? PyObject_GetAttrString(events, name) : NULL;
-    long bit = value != NULL ? PyLong_AsLong(value) : -1;
-
-    Py_XDECREF(events);
-    Py_XDECREF(value);
-    PyErr_Clear();
-    return bit;
-}
-
-static bool
-tool_take(asy_agent *a)
-{
-    static const int wanted[] = {5, 4, 3};
-
-    for (size_t i = 0; i < 3; i++) {
-        PyObject *r = PyObject_CallMethod(a->monitoring, "use_tool_id", "is", wanted[i], "assay");
-        if (r != NULL) {
-            Py_DECREF(r);
-            a->tool_id = wanted[i];
-            return true;
-        }
-        PyErr_Clear();
-    }
-    return false;
-}
-
-static asy_status
-callbacks_register(asy_agent *a)
-{
-    PyObject *type = PyType_FromSpec(&callback_spec);
-    asy_status st = type != NULL ? ASY_OK : ASY_ENOMEM;
-
-    for (size_t i = 0; st == ASY_OK && i < EVENT_COUNT; i++) {
-        long bit = event_bit(EVENTS[i].event);
-        callback *cb = PyObject_New(callback, (PyTypeObject *)type);
-        PyObject *r = NULL;
-        if (cb != NULL) {
-            cb->call = EVENTS[i].call;
-            a->callbacks[i] = (PyObject *)cb;
-            r = PyObject_CallMethod(a->monitoring, "register_callback", "ilO", a->tool_id, bit, cb);
-        }
-        st = r != NULL ? ASY_OK : ASY_EINVAL;
-        Py_XDECREF(r);
-    }
-    Py_XDECREF(type);
-    PyErr_Clear();
-    return st;
-}
 
 asy_status
 asy_backend_open(void)
 {
-    asy_agent *a = &asy_the_agent;
-
-    if (a->tool_id >= 0) {
-        return ASY_OK;
-    }
-    a->monitoring = Py_XNewRef(PySys_GetObject("monitoring"));
-    if (a->monitoring == NULL || !tool_take(a)) {
-        PyErr_Clear();
-        return ASY_ELIMIT;
-    }
-    return callbacks_register(a);
-}
-
-static asy_status
-events_set(unsigned long bits)
-{
-    asy_agent *a = &asy_the_agent;
-    PyObject *r = PyObject_CallMethod(a->monitoring, "set_events", "ik", a->tool_id, bits);
-
-    if (r == NULL) {
-        PyErr_Clear();
-        return ASY_EINVAL;
-    }
-    Py_DECREF(r);
-    return ASY_OK;
+    return asy_tool_open(CALLBACKS);
 }
 
 asy_status
 asy_backend_on(void)
 {
     unsigned long bits = 0;
+    asy_status st = asy_backend_open(); // it may have been taken away meanwhile
 
-    for (size_t i = 0; i < EVENT_COUNT; i++) {
-        // C_RETURN and C_RAISE come with CALL and may not be asked for by themselves
-        if (!EVENTS[i].c || (asy_the_agent.c_calls && EVENTS[i].call == on_call)) {
-            bits |= (unsigned long)event_bit(EVENTS[i].event);
+    for (size_t i = 0; i < ASY_TOOL_EVENTS; i++) {
+        bool c = CALLBACKS[i].call == on_c_return || CALLBACKS[i].call == on_c_raise; // come with CALL
+        if (!c && (asy_the_agent.c_calls || CALLBACKS[i].call != on_call)) {
+            bits |= asy_tool_event(CALLBACKS[i].event);
         }
     }
-    return events_set(bits);
+    return st == ASY_OK ? asy_tool_events(bits) : st;
 }
 
 void
 asy_backend_off(void)
 {
-    events_set(0);
+    asy_backend_kept();
+    asy_tool_off();
+}
+
+bool
+asy_backend_kept(void)
+{
+    return asy_tool_kept();
+}
+
+bool
+asy_backend_special(PyObject *callable)
+{
+    return asy_tool_special(callable);
 }
 
 void
@@ -344,7 +244,7 @@ asy_backend_forked(void)
 
     if (asy_the_agent.tool_id >= 0 && asy_the_agent.fork_seen == 1) {
         asy_the_agent.fork_seen = 2;
-        events_set(0);
+        asy_tool_off();
     }
     PyErr_SetRaisedException(exc);
 }

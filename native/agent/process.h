@@ -78,7 +78,10 @@ typedef struct {
     PyTypeObject *bound_slot_type;                                 // borrowed, static; NULL = unknown
     PyObject *monitoring;                                          // sys.monitoring, owned; NULL without
     int tool_id;                                                   // -1 = none
-    PyObject *callbacks[16];                                       // owned, by event
+    PyObject *tool_name;                                           // str, owned
+    unsigned long tool_events;                                     // that were asked for
+    bool tool_whole;                                               // callbacks are registered, none has died
+    int tool_lost;                                                 // atomic; 1: taken away by the program, and counted
 
     PyTypeObject *tag_type, *link_type;                     // owned; NULL until the module is imported
     PyObject *tag_var;                                      // ContextVar, owned

@@ -84,8 +84,9 @@ objects_forget(asy_agent *a)
 {
     a->name_threading = a->name_active = a->name_name = NULL;
     a->monitoring = NULL; // the module's own: asy_module_claim
-    memset(a->callbacks, 0, sizeof(a->callbacks));
     a->tool_id = -1;
+    a->tool_name = NULL;
+    a->tool_whole = false;
     a->tool_ready = false;
     a->extra_slot = -1;
     a->code_watcher = 0;

@@ -67,10 +67,11 @@ on_return(PyFrameObject *frame, PyCodeObject *code, PyObject *value, uint64_t no
 static void
 hook_replaced(PyObject *callable)
 {
-    const PyMethodDef *def = PyCFunction_Check(callable) ? ((PyCFunctionObject *)callable)->m_ml : NULL;
+    asy_agent *a = &asy_the_agent;
 
-    if (def != NULL && strcmp(def->ml_name, "setprofile") == 0) {
-        asy_arena_lose(&asy_the_agent.arena, asy_the_agent.slot, ASY_LOSS_HOOK, 1);
+    if (asy_backend_special(callable)) {
+        asy_arena_lose(&a->arena, a->slot, ASY_LOSS_HOOK, 1);
+        __atomic_store_n(&a->tool_lost, 1, __ATOMIC_RELAXED);
     }
 }
 
@@ -88,13 +89,13 @@ on_c_call(PyCodeObject *code, PyObject *callable)
     asy_tags_context(t);
     func = asy_funcs_callable(t, callable, &kind);
     if (__builtin_expect(func == 0, 0)) {
+        hook_replaced(callable);
         asy_tags_call(t, callable, NULL, token_of(code) | 1u); // methods come bound
         return;
     }
     node = asy_tree_child(&t->tree, func, kind, &made);
     if (__builtin_expect(made, 0)) {
         asy_thread_name(t);
-        hook_replaced(callable);
     }
     asy_tree_enter(&t->tree, node, token_of(code) | 1u, kind, asy_agent_ticks());
 }
@@ -154,13 +155,33 @@ asy_status
 asy_backend_on(void)
 {
     asy_profile_hook_all(on_event);
+    __atomic_store_n(&asy_the_agent.tool_lost, 0, __ATOMIC_RELAXED);
     return ASY_OK;
 }
 
 void
 asy_backend_off(void)
 {
+    asy_backend_kept();
     asy_profile_unhook_all(on_event);
+}
+
+bool
+asy_backend_kept(void)
+{
+    asy_agent *a = &asy_the_agent;
+
+    if (!asy_profile_hooked(on_event) && !a->tool_lost && a->measuring && a->tool_ready && *a->alive != 0) {
+        asy_arena_lose(&a->arena, a->slot, ASY_LOSS_HOOK, 1);
+        a->tool_lost = 1;
+    }
+    return !a->tool_lost;
+}
+
+bool
+asy_backend_special(PyObject *callable)
+{
+    return asy_profile_replaces(callable);
 }
 
 void

@@ -284,6 +284,7 @@ asy_thread_slow(asy_first first)
             asy_arena_lose(&a->arena, a->slot, ASY_LOSS_EVENTS, 1);
             return NULL;
         }
+        asy_backend_kept(); // a good moment: the process may be killed before it ends
     } else {
         if (t->tree.thread == NULL) {
             t->tree.thread = t->paused;

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "agent/backend.h"
 #include "agent/engine.h"
 #include "agent/session.h"
 
@@ -110,6 +111,9 @@ asy_window_begin(asy_window **out)
     }
     if (!a->measuring) {
         st = a->standalone ? asy_session_measure(true) : ASY_EGONE; // the program's own session is over
+    } else if (!asy_backend_kept()) {
+        asy_session_measure(false);
+        st = asy_session_measure(true); // open windows have missed something; this one shall not
     }
     self = st == ASY_OK ? self_charge() : NULL;
     if (st == ASY_OK && self == NULL) {
@@ -187,6 +191,7 @@ asy_window_end(asy_window *w)
         w->lost = true;
         return;
     }
+    asy_backend_kept();
     self_charge();
     w->end = asy_clock_take_pair(a->clock);
     pthread_mutex_lock(&a->lock);

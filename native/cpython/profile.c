@@ -6,6 +6,7 @@
 #if !ASY_CPYTHON_MONITORING
 
 #include <opcode.h>
+#include <string.h>
 
 static struct {
     PyObjectArenaAllocator below;
@@ -114,6 +115,25 @@ asy_profile_unhook_all(Py_tracefunc hook)
             }
         }
     }
+}
+
+bool
+asy_profile_hooked(Py_tracefunc hook)
+{
+    return PyThreadState_Get()->c_profilefunc == hook;
+}
+
+bool
+asy_profile_replaces(PyObject *callable)
+{
+    const PyCFunctionObject *f = (const PyCFunctionObject *)callable;
+
+    if (!PyCFunction_Check(callable) || f->m_self == NULL) {
+        return false;
+    }
+    return PyModule_Check(f->m_self) ? strcmp(f->m_ml->ml_name, "setprofile") == 0
+                                     : strcmp(f->m_ml->ml_name, "enable") == 0 &&
+                                           strcmp(Py_TYPE(f->m_self)->tp_name, "_lsprof.Profiler") == 0;
 }
 
 #endif

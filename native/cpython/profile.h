@@ -42,5 +42,10 @@ bool asy_profile_check(void);
 void asy_profile_hook_all(Py_tracefunc hook);
 void asy_profile_unhook_all(Py_tracefunc hook);
 
+// True if this thread has the hook.
+bool asy_profile_hooked(Py_tracefunc hook);
+// True if a call of it replaces the hook: sys.setprofile, and cProfile's enable.
+bool asy_profile_replaces(PyObject *callable);
+
 #endif
 #endif

@@ -586,6 +586,47 @@ def test_script_cannot_be_measured_while_all_tools_are_taken(inside, python):
     )
 
 
+def test_tool_that_was_taken_away_is_told_and_taken_anew(inside, python):
+    if python.minor < 12:
+        pytest.skip("no sys.monitoring")
+    inside(
+        """
+        import sys
+        mon = sys.monitoring
+        def ours():
+            return next(i for i in range(6) if mon.get_tool(i) == "assay")
+        def lost(p):
+            return p.recording.processes[0].losses.get("hook_replaced", 0)
+        def stolen():
+            i = ours()
+            mon.free_tool_id(i)
+            mon.use_tool_id(i, "other")
+            mon.register_callback(i, mon.events.PY_START, lambda code, offset: None)
+            mon.set_events(i, mon.events.PY_START | mon.events.PY_RETURN)
+        ways = [
+            lambda: mon.set_events(ours(), 0),
+            lambda: [mon.register_callback(ours(), 1 << e, None) for e in range(9)],
+            lambda: list(map(mon.set_events, [ours()], [0])),
+            lambda: mon.free_tool_id(ours()),
+            stolen,
+        ]
+        for way in ways:
+            with assay.profile() as outer:
+                v()
+                way()
+                v()
+                with assay.profile() as inner:  # sees all again
+                    v()
+            assert lost(outer) == 1, (way, lost(outer))
+            assert lost(inner) == 0 and calls(inner) == {"v": 1, "w": 1}, (way, lost(inner), calls(inner))
+            way()  # while nothing is measured: no loss
+            with assay.profile() as p:
+                v()
+            assert lost(p) == 0 and calls(p) == {"v": 1, "w": 1}, (way, lost(p), calls(p))
+        """
+    )
+
+
 COPIES = """
 import importlib.machinery, importlib.util, pathlib, shutil, sys
 name = next(pathlib.Path(assay.__file__).parent.glob("_agent*" + importlib.machinery.EXTENSION_SUFFIXES[0]))

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tree import read
+from tree import read, record
 
 PROGRAM = """
 def leaf(x):
@@ -88,3 +88,120 @@ def test_coverage_counts_the_same_lines(
     assert report() == plain
     assert "100%" in plain
     assert read(assay, recording).calls("leaf") == 5
+
+
+# How a program takes our tool away. The last two are seen by no event of ours.
+TAKEN = {
+    "switched_off": "mon.set_events(ours, 0)",
+    "events_changed": "mon.set_events(ours, mon.events.PY_START)",
+    "callbacks_removed": "for e in range(9): mon.register_callback(ours, 1 << e, None)",
+    "freed": "mon.free_tool_id(ours)",
+    "taken_over": "mon.free_tool_id(ours); mon.use_tool_id(ours, 'assay'); mon.set_events(ours, mon.events.PY_START)",
+    "switched_off_from_c": "list(map(mon.set_events, [ours], [0]))",
+    "callback_removed_from_c": "list(map(mon.register_callback, [ours], [mon.events.PY_START], [None]))",
+}
+TAKER = """
+    import sys, threading
+    mon = sys.monitoring
+    def leaf():
+        pass
+    leaf()
+    [ours] = [i for i in range(6) if mon.get_tool(i) == "assay"]
+    {how}
+    {after}
+"""
+
+
+@pytest.mark.parametrize("how", TAKEN)
+def test_a_program_that_takes_our_tool_away_is_noticed(assay, python, tmp_path: Path, how: str) -> None:
+    if python.minor == 11:
+        return  # there is no sys.monitoring
+    tree = record(assay, python, tmp_path, TAKER.format(how=TAKEN[how], after="leaf()"))
+    assert tree.losses()["hook_replaced"] == 1
+    done = assay("run", "--python", python, tmp_path / "script.py", cwd=tmp_path)
+    assert "not exact: " in done.stderr and "the program replaced our hook by its own once" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("how", "after"),
+    [
+        ("switched_off", "import os; os._exit(0)"),
+        ("events_changed", "import os; os._exit(0)"),
+        # no call of it is seen, but a new thread is
+        (
+            "list(map(mon.set_events, [ours], [mon.events.PY_START]))",
+            "t = threading.Thread(target=leaf); t.start(); t.join(); import os; os._exit(0)",
+        ),
+    ],
+)
+def test_it_is_noticed_before_the_end_where_that_can_be(assay, python, tmp_path: Path, how: str, after: str) -> None:
+    if python.minor == 11:
+        return
+    tree = record(assay, python, tmp_path, TAKER.format(how=TAKEN.get(how, how), after=after))
+    assert tree.losses()["hook_replaced"] == 1
+
+
+def test_what_does_not_touch_our_tool_is_no_loss(assay, python, tmp_path: Path) -> None:
+    if python.minor == 11:
+        return
+    tree = record(
+        assay,
+        python,
+        tmp_path,
+        TAKER.format(
+            how="""
+    mon.use_tool_id(2, "other")
+    mon.register_callback(2, mon.events.PY_START, lambda code, offset: mon.DISABLE)
+    mon.set_events(2, mon.events.PY_START)
+    mon.set_local_events(2, leaf.__code__, mon.events.LINE)
+    leaf()
+    mon.restart_events()
+    mon.set_events(2, 0)
+    mon.free_tool_id(2)
+    mon.get_tool(ours), mon.get_events(ours)
+    mon.set_local_events(ours, leaf.__code__, 0)
+""",
+            after="leaf()",
+        ),
+    )
+    assert tree.losses() == {}
+    assert tree.calls("leaf") == 3
+
+
+def test_cprofile_that_takes_the_place_of_our_hook_is_noticed(assay, python, tmp_path: Path) -> None:
+    tree = record(
+        assay,
+        python,
+        tmp_path,
+        """
+        import cProfile
+        def leaf():
+            pass
+        p = cProfile.Profile()
+        p.enable()
+        leaf()
+        p.disable()
+        leaf()
+        [row] = [row for row in p.getstats() if getattr(row.code, "co_name", "") == "leaf"]
+        print(row.callcount)
+        """,
+    )
+    assert tree.result.stdout == "1\n"
+    if python.minor == 11:
+        assert tree.losses()["hook_replaced"] == 1
+    else:
+        assert tree.losses() == {}
+        assert tree.calls("leaf") == 2
+
+
+def test_a_hook_that_is_replaced_from_c_is_noticed_at_the_end(assay, python, tmp_path: Path) -> None:
+    tree = record(
+        assay,
+        python,
+        tmp_path,
+        """
+        import sys
+        list(map(sys.setprofile, [None]))
+        """,
+    )
+    assert tree.losses().get("hook_replaced", 0) == (1 if python.minor == 11 else 0)
