@@ -50,7 +50,7 @@ add_wait(asy_analysis *a, const char *name, asy_wait_kind kind, uint64_t ns)
 
 // A lock or poll below a function that waits for work is idleness; so are queues, joins and polls by themselves.
 static asy_wait_kind
-classify(const asy_origin *o, bool label, const char *idle_above, const char **name)
+classify(const asy_analysis *a, const asy_origin *o, bool label, const char *idle_above, const char **name)
 {
     static const char *const idle_names[] = {"queue", "join", "poll"};
 
@@ -70,7 +70,7 @@ classify(const asy_origin *o, bool label, const char *idle_above, const char **n
             return ASY_WAIT_IDLE;
         }
     }
-    return ASY_WAIT_OTHERS;
+    return a->locks_outside ? ASY_WAIT_OUTSIDE : ASY_WAIT_OTHERS;
 }
 
 static const char *
@@ -101,9 +101,12 @@ take_node(asy_analysis *a, uint32_t i, const char **idle)
 
     a->anchor[i] = anchor_of(a, n);
     idle[i] = idle_of(a, n, idle[n->parent]);
-    kind = classify(&a->origin[n->func], label, idle[i], &name);
+    kind = classify(a, &a->origin[n->func], label, idle[i], &name);
     a->wait_kind[i] = (uint8_t)kind;
     a->sum.calls += label ? 0 : n->calls;
+    if (kind != ASY_WAIT_OUTSIDE && strcmp(name, ASY_WAIT_TURN) != 0) {
+        a->aside_ns[n->func] += n->wait_ns;
+    }
     add_own(&a->sum, n, kind);
     if (a->anchor[i] != ASY_VIEW_NONE) {
         add_own(&a->own[a->anchor[i]], n, kind);
@@ -121,17 +124,18 @@ by_size(const void *x, const void *y)
 }
 
 static asy_status
-analyse(const asy_view *v, const asy_origin *origin, bool any_python, asy_analysis *out)
+analyse(const asy_view *v, const asy_origin *origin, bool any_python, bool locks_outside, asy_analysis *out)
 {
     size_t n = v->node_count;
     const char **idle = calloc(n, sizeof *idle);
     asy_status st = ASY_ENOMEM;
 
-    *out = (asy_analysis){.view = v, .origin = origin, .any_python = any_python};
+    *out = (asy_analysis){.view = v, .origin = origin, .any_python = any_python, .locks_outside = locks_outside};
     out->own = calloc((size_t)v->profile->func_count + 1, sizeof *out->own);
     out->anchor = calloc(n, sizeof *out->anchor);
     out->wait_kind = calloc(n, 1);
-    if (idle == NULL || out->own == NULL || out->anchor == NULL || out->wait_kind == NULL) {
+    out->aside_ns = calloc((size_t)v->profile->func_count + 1, sizeof *out->aside_ns);
+    if (idle == NULL || out->own == NULL || out->anchor == NULL || out->wait_kind == NULL || out->aside_ns == NULL) {
         goto done;
     }
     out->anchor[0] = ASY_VIEW_NONE;
@@ -150,24 +154,46 @@ done:
     return st;
 }
 
-static uint64_t
-busy(const asy_own *own)
+// Do locks take time in which no thread works? Where they take more than what is left, other threads worked meanwhile.
+static bool
+is_locked_up(const asy_analysis *a)
 {
-    return own->run_ns + own->wait_ns[ASY_WAIT_OUTSIDE];
+    uint64_t busy = asy_analysis_measure(&a->sum, ASY_MEASURE_BUSY), locks = 0;
+    uint64_t wall = asy_wall_ns(&a->wall);
+
+    for (uint32_t i = 0; i < a->wait_count; i++) {
+        bool turn = strcmp(a->waits[i].name, ASY_WAIT_TURN) == 0;
+
+        locks += a->waits[i].kind == ASY_WAIT_OTHERS && !turn ? a->waits[i].ns : 0;
+    }
+    return busy < wall && wall - busy >= wall / 4 && locks > 0 && locks <= wall - busy + wall / 20;
 }
 
 asy_status
 asy_analysis_make(const asy_view *v, const asy_origin *origin, asy_analysis *out)
 {
-    asy_status st = analyse(v, origin, false, out);
+    asy_wall wall;
+    bool any_python, locks_outside;
     uint64_t anchored = 0;
+    asy_status st = asy_wall_make(v->profile, origin, &wall);
 
-    for (uint32_t f = 0; st == ASY_OK && f < v->profile->func_count; f++) {
-        anchored += busy(&out->own[f]);
+    if (st == ASY_OK) {
+        st = analyse(v, origin, false, false, out);
     }
-    if (st == ASY_OK && anchored < busy(&out->sum) / 2) {
+    if (st != ASY_OK) {
+        *out = (asy_analysis){0};
+        return st;
+    }
+    out->wall = wall;
+    for (uint32_t f = 0; f < v->profile->func_count; f++) {
+        anchored += asy_analysis_measure(&out->own[f], ASY_MEASURE_BUSY);
+    }
+    any_python = anchored < asy_analysis_measure(&out->sum, ASY_MEASURE_BUSY) / 2;
+    locks_outside = is_locked_up(out);
+    if (any_python || locks_outside) {
         asy_analysis_clear(out);
-        st = analyse(v, origin, true, out);
+        st = analyse(v, origin, any_python, locks_outside, out);
+        out->wall = wall;
     }
     return st;
 }
@@ -178,6 +204,7 @@ asy_analysis_clear(asy_analysis *a)
     free(a->own);
     free(a->anchor);
     free(a->wait_kind);
+    free(a->aside_ns);
     free(a->waits);
     *a = (asy_analysis){0};
 }
@@ -194,6 +221,7 @@ uint64_t
 asy_analysis_measure(const asy_own *own, asy_measure m)
 {
     switch (m) {
+    case ASY_MEASURE_BUSY: return own->run_ns + own->wait_ns[ASY_WAIT_OUTSIDE];
     case ASY_MEASURE_RUN: return own->run_ns;
     case ASY_MEASURE_WAIT: return own->wait_ns[ASY_WAIT_OUTSIDE];
     case ASY_MEASURE_IDLE: break;

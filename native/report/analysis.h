@@ -8,10 +8,12 @@
 #include <stdint.h>
 
 #include "core/status.h"
+#include "report/cost.h"
 #include "report/origin.h"
 #include "report/view.h"
 
 // Three kinds of waiting: for something outside (sleep, sqlite3, socket), for other threads (lock, GIL), for work to come (queue, join).
+// Where the threads leave most of the wall time unexplained, nobody works while they wait for locks: then a lock is something outside.
 typedef enum { ASY_WAIT_OUTSIDE, ASY_WAIT_OTHERS, ASY_WAIT_IDLE, ASY_WAIT_KINDS } asy_wait_kind;
 
 typedef struct {
@@ -29,11 +31,14 @@ typedef struct {
 typedef struct {
     const asy_view *view;     // borrowed
     const asy_origin *origin; // borrowed
+    asy_wall wall;            // of the whole program, whatever the view selects
     bool any_python;          // anchors are all Python functions
+    bool locks_outside;       // a lock is waited for like something outside
     asy_own sum;              // of everything but time outside of any call
     asy_own *own;             // per function
     uint32_t *anchor;         // per node: the function whose own time it is, ASY_VIEW_NONE = nobody's
     uint8_t *wait_kind;       // per node: of its waiting
+    uint64_t *aside_ns;       // per function: waiting in it itself, for locks or for work, that is not where time goes
     asy_wait_sum *waits;      // largest first
     uint32_t wait_count;
 } asy_analysis;
@@ -45,7 +50,8 @@ void asy_analysis_clear(asy_analysis *a);
 // Running, or waiting for something outside: what a node's time is worth when one asks where the time goes.
 uint64_t asy_analysis_busy_ns(const asy_analysis *a, uint32_t node);
 
-typedef enum { ASY_MEASURE_RUN, ASY_MEASURE_WAIT, ASY_MEASURE_IDLE } asy_measure;
+// BUSY = RUN + WAIT (for something outside); IDLE = all other waiting.
+typedef enum { ASY_MEASURE_BUSY, ASY_MEASURE_RUN, ASY_MEASURE_WAIT, ASY_MEASURE_IDLE } asy_measure;
 
 uint64_t asy_analysis_measure(const asy_own *own, asy_measure m);
 // The functions with the most own time, largest first; returns how many of `max` there are.

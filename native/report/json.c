@@ -104,7 +104,8 @@ write_session(asy_page *g)
     set(o, "script", json_string(p->script));
     set_number(o, "start_unix_ns", p->start_unix_ns);
     set_number(o, "duration_ns", p->duration_ns);
-    set_number(o, "wall_ns", asy_words_wall_ns(p));
+    set_number(o, "wall_ns", g->wall.measured_ns);
+    set_number(o, "own_wall_ns", g->wall.own_ns);
     set(o, "complete", json_boolean(p->complete));
     set(o, "cut_at", p->cut_at == 0 ? json_null() : json_integer(number(p->cut_at)));
     set(o, "losses", losses(p->losses));
@@ -316,11 +317,14 @@ asy_report_json(const asy_profile *p, const asy_report *r, asy_out *o, char **pr
     }
     g.view = view;
     g.origin = origin;
+    st = asy_wall_make(p, origin, &g.wall);
     asy_out_put(o, "{\"format\":\"assay-report\",\"version\":1,\n");
     write_session(&g);
     write_view(&g);
     write_processes(&g);
-    st = write_functions(&g);
+    if (st == ASY_OK) {
+        st = write_functions(&g);
+    }
     asy_out_put(o, ",\n\"nodes\":[\n");
     for (uint32_t i = 0; st == ASY_OK && i < view->node_count; i++) {
         write_node(o, &view->nodes[i], i);

@@ -112,7 +112,7 @@ print_title(asy_page *g)
     if (what != NULL && what[0] != '\0') {
         asy_words_add(&parts, "%s", what);
     }
-    asy_words_add(&parts, "wall %s", asy_units_time(asy_words_wall_ns(g->p)).s);
+    asy_words_add(&parts, "wall %s", asy_units_time(asy_wall_ns(&g->wall)).s);
     asy_words_add(&parts, "%s %s, %s %s", asy_units_count(g->view->processes).s,
                   g->view->processes == 1 ? "process" : "processes", asy_units_count(g->view->threads).s,
                   g->view->threads == 1 ? "thread" : "threads");
@@ -377,8 +377,9 @@ asy_report_text(const asy_profile *p, const asy_report *r, asy_out *o, char **pr
     }
     g.view = view;
     g.origin = origin;
+    st = asy_wall_make(p, origin, &g.wall);
     print_title(&g);
-    if (r->callers != NULL) {
+    if (st == ASY_OK && r->callers != NULL) {
         st = print_around(&g, r->callers, true);
     }
     if (st == ASY_OK && r->callees != NULL) {

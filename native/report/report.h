@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "core/status.h"
+#include "report/cost.h"
 #include "report/origin.h"
 #include "report/out.h"
 #include "report/rows.h"
@@ -34,6 +35,7 @@ typedef struct {
     const asy_report *r;
     const asy_origin *origin;
     const asy_view *view;
+    asy_wall wall;
     asy_out *o;
     char **problem;
 } asy_page;

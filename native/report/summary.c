@@ -19,6 +19,7 @@
 
 #define TABLE_ROWS 8
 #define TAG_LINES 2
+#define TAG_KEYS 16 // looked at; of programs with more, the first by name
 #define LOSS_LINES 5
 #define BAR_COLUMNS 8
 
@@ -95,7 +96,7 @@ print_budget(page *g)
 {
     const asy_analysis *a = &g->analysis;
     const asy_view *v = g->view;
-    uint64_t wall = asy_words_wall_ns(g->p);
+    uint64_t wall = asy_wall_ns(&a->wall);
     asy_words parts = {0};
 
     asy_words_add(&parts, "wall %s", asy_units_time(wall).s);
@@ -116,14 +117,11 @@ print_budget(page *g)
 
 // ---- the table ----
 
-// Functions in which threads only wait for each other are left to the budget: that is not where time goes.
+// Functions in which threads only wait for each other or for work are left to the budget: that is not where time goes.
 static bool
 only_waits_for_others(const page *g, const asy_row *r)
 {
-    const asy_origin *o = &g->origin[r->func];
-    bool locks = o->secondary && strcmp(o->wait, ASY_WAIT_TURN) != 0;
-
-    return locks && r->wait_ns * 2 > r->self_ns && g->verdict.by != ASY_MEASURE_IDLE;
+    return g->analysis.aside_ns[r->func] * 2 > r->self_ns && g->verdict.by != ASY_MEASURE_IDLE;
 }
 
 static asy_status
@@ -168,22 +166,29 @@ by_size(const void *x, const void *y)
     return a->ns != b->ns ? (a->ns < b->ns) - (a->ns > b->ns) : (a->value > b->value) - (a->value < b->value);
 }
 
+// What somebody named a label: never nothing. The caller frees; NULL without memory.
+static char *
+show_text(const char *text)
+{
+    return text[0] == '\0' ? strdup("''") : asy_text_fit(text, 24, ASY_CUT_END);
+}
+
 static void
-add_tag_parts(const asy_tags *t, const tag_sum *sums, uint64_t all, asy_words *parts)
+add_tag_parts(const asy_tags *t, const tag_sum *sums, uint64_t scale_ns, asy_words *parts)
 {
     static const char bar[] = "▇▇▇▇▇▇▇▇";
     uint32_t shown = t->value_count <= 4 ? t->value_count : 3;
     uint64_t rest = 0;
 
     for (uint32_t i = 0; i < t->value_count; i++) {
-        int blocks = all == 0 ? 0 : (int)((sums[i].ns * BAR_COLUMNS + all / 2) / all);
+        int blocks = scale_ns == 0 ? 0 : (int)((sums[i].ns * BAR_COLUMNS + scale_ns / 2) / scale_ns);
         char *value;
 
         if (i >= shown) {
             rest += sums[i].ns;
             continue;
         }
-        value = asy_text_fit(t->values[sums[i].value - 1], 24, ASY_CUT_END);
+        value = show_text(t->values[sums[i].value - 1]);
         asy_words_add(parts, "%s %s%s%.*s", value == NULL ? "" : value, asy_units_time(sums[i].ns).s,
                       blocks > 0 ? " " : "", 3 * blocks, bar);
         free(value);
@@ -193,57 +198,100 @@ add_tag_parts(const asy_tags *t, const tag_sum *sums, uint64_t all, asy_words *p
     }
 }
 
-static asy_status
-print_tag(page *g, const char *key)
+// One key: what ran under each of its values, largest first.
+typedef struct {
+    const char *key; // borrowed
+    asy_tags tags;
+    tag_sum *sums; // by value, those of nodes without the label first
+    uint64_t labelled_ns;
+} tag_line;
+
+static void
+clear_line(tag_line *l)
 {
-    asy_tags t;
-    tag_sum *sums;
-    uint64_t all = 0;
-    asy_words parts = {0};
-    char *name = asy_text_fit(key, 24, ASY_CUT_END);
-    asy_status st = asy_tags_make(g->view, key, &t);
-
-    if (st != ASY_OK) {
-        free(name);
-        return st;
+    if (l->sums != NULL) {
+        asy_tags_clear(&l->tags);
     }
-    sums = calloc((size_t)t.value_count + 1, sizeof *sums);
-    for (uint32_t i = 0; sums != NULL && i < g->view->node_count; i++) {
-        uint64_t ns = i == 0 ? 0 : asy_analysis_busy_ns(&g->analysis, i);
-
-        sums[t.of_node[i]].value = t.of_node[i];
-        sums[t.of_node[i]].ns += ns;
-        all += ns;
-    }
-    if (sums == NULL || name == NULL) {
-        st = ASY_ENOMEM;
-    } else {
-        qsort(sums + 1, t.value_count, sizeof *sums, by_size);
-        add_tag_parts(&t, sums + 1, all - sums[0].ns, &parts);
-        asy_out_put(g->o, "  ");
-        asy_out_put(g->o, name);
-        asy_out_put(g->o, ": ");
-        asy_words_wrap(g->o, &parts, " · ", 4 + asy_text_width(name), 4);
-    }
-    asy_words_clear(&parts);
-    asy_tags_clear(&t);
-    free(sums);
-    free(name);
-    return st;
+    free(l->sums);
 }
 
 static asy_status
+make_line(const page *g, const char *key, tag_line *l)
+{
+    asy_status st;
+
+    *l = (tag_line){.key = key};
+    st = asy_tags_make(g->view, key, &l->tags);
+    if (st != ASY_OK) {
+        return st;
+    }
+    l->sums = calloc((size_t)l->tags.value_count + 1, sizeof *l->sums);
+    if (l->sums == NULL) {
+        asy_tags_clear(&l->tags);
+        return ASY_ENOMEM;
+    }
+    for (uint32_t i = 1; i < g->view->node_count; i++) {
+        uint32_t value = l->tags.of_node[i];
+        uint64_t ns = asy_analysis_busy_ns(&g->analysis, i);
+
+        l->sums[value].value = value;
+        l->sums[value].ns += ns;
+        l->labelled_ns += value == 0 ? 0 : ns;
+    }
+    qsort(l->sums + 1, l->tags.value_count, sizeof *l->sums, by_size);
+    return ASY_OK;
+}
+
+static void
+print_line_of_tag(page *g, const tag_line *l, uint64_t scale_ns)
+{
+    char *name = show_text(l->key);
+    asy_words parts = {0};
+
+    add_tag_parts(&l->tags, l->sums + 1, scale_ns, &parts);
+    parts.failed = parts.failed || name == NULL;
+    asy_out_put(g->o, "  ");
+    asy_out_put(g->o, name == NULL ? "" : name);
+    asy_out_put(g->o, ": ");
+    asy_words_wrap(g->o, &parts, " · ", 4 + (name == NULL ? 0 : asy_text_width(name)), 4);
+    asy_words_clear(&parts);
+    free(name);
+}
+
+static int
+by_labelled(const void *x, const void *y)
+{
+    const tag_line *a = x, *b = y;
+
+    return a->labelled_ns != b->labelled_ns ? (a->labelled_ns < b->labelled_ns) - (a->labelled_ns > b->labelled_ns)
+                                            : strcmp(a->key, b->key);
+}
+
+// The keys under which most ran, all bars on one scale.
+static asy_status
 print_tags(page *g)
 {
+    tag_line lines[TAG_KEYS];
     const char **keys;
-    uint32_t count;
+    uint32_t count, made = 0;
     asy_status st = asy_tags_keys(g->view, &keys, &count);
 
-    for (uint32_t i = 0; st == ASY_OK && i < count && i < TAG_LINES; i++) {
-        st = print_tag(g, keys[i]);
+    while (st == ASY_OK && made < count && made < TAG_KEYS) {
+        st = make_line(g, keys[made], &lines[made]);
+        made += st == ASY_OK;
     }
-    if (st == ASY_OK && count > TAG_LINES) {
-        asy_out_fmt(g->o, "  %u more tags: assay report --by tag\n", count - TAG_LINES);
+    if (st == ASY_OK) {
+        qsort(lines, made, sizeof *lines, by_labelled);
+        for (uint32_t i = 0; i < made && i < TAG_LINES; i++) {
+            print_line_of_tag(g, &lines[i], lines[0].labelled_ns);
+        }
+        if (count > TAG_LINES) {
+            asy_out_fmt(g->o, "  %u more %s: assay report --by tag\n", count - TAG_LINES,
+                        count - TAG_LINES == 1 ? "tag" : "tags");
+        }
+    }
+    for (uint32_t i = 0; i < made; i++) {
+        clear_line(&lines[i]);
     }
     free(keys);
     return st;
@@ -267,17 +315,22 @@ print_trust(page *g)
 {
     asy_words losses = {0};
     uint64_t ours = g->view->taken_off_ns + g->view->overhead_ns;
-    uint64_t calls = g->analysis.sum.calls + g->view->startup.calls;
+    uint64_t calls = g->analysis.sum.calls;
     bool lost = asy_words_lost_calls(g->p);
     asy_words parts = {0};
     uint32_t shown;
 
-    asy_words_add(&parts, "%s: %s calls counted, %s", lost ? "not exact" : "exact", asy_units_count(calls).s,
-                  lost ? "some lost" : "none lost");
+    asy_words_add(&parts, "%s: %s %s counted, %s", lost ? "not exact" : "exact", asy_units_count(calls).s,
+                  calls == 1 ? "call" : "calls", lost ? "some lost" : "none lost");
     if (asy_words_no_c_calls(g->p)) {
         asy_words_add(&parts, "C calls left out");
     }
-    asy_words_add(&parts, "our own %s taken off", asy_units_time(ours).s);
+    if (g->view->startup.calls > 0) {
+        asy_words_add(&parts, "%s more in start-up", asy_units_count(g->view->startup.calls).s);
+    }
+    if (ours > 0) {
+        asy_words_add(&parts, "our own %s taken off", asy_units_time(ours).s);
+    }
     asy_out_put(g->o, "  ");
     asy_words_wrap(g->o, &parts, "; ", 2, 4);
     asy_words_clear(&parts);
@@ -370,7 +423,7 @@ asy_summary_print(const asy_profile *p, const char *recording_path, int fd, int 
 {
     asy_view_select all = {.part = ASY_VIEW_PROGRAM};
     asy_out o;
-    page g = {.p = p, .o = &o, .verdict = {.func = ASY_VIEW_NONE, .base_name = "", .part_name = ""}};
+    page g = {.p = p, .o = &o, .verdict = {.func = ASY_VIEW_NONE, .did = ""}};
     asy_status st, closed;
 
     asy_out_open(&o, fd, width, color);

@@ -14,23 +14,27 @@
 static uint64_t
 busy_ns(const asy_own *own)
 {
-    return own->run_ns + own->wait_ns[ASY_WAIT_OUTSIDE];
+    return asy_analysis_measure(own, ASY_MEASURE_BUSY);
 }
 
-// A program that mostly runs is judged by running; one that waits, by what it waits for outside; idleness is the answer only
-// where there is next to nothing else.
+static bool
+exceeds(uint64_t ns, uint64_t wall_ns)
+{
+    return ns > wall_ns + wall_ns / 20;
+}
+
+// Running and waiting for something outside are ranked together where one comes after the other. Where threads do both at once,
+// a program that mostly runs is judged by running, else by waiting. Idleness is the answer where there is next to nothing else.
 static asy_measure
 choose_measure(const asy_own *sum, uint64_t wall_ns)
 {
-    uint64_t outside = sum->wait_ns[ASY_WAIT_OUTSIDE];
-
     if (busy_ns(sum) < wall_ns / 20 && asy_analysis_measure(sum, ASY_MEASURE_IDLE) > wall_ns / 2) {
         return ASY_MEASURE_IDLE;
     }
-    if (sum->run_ns >= wall_ns / 2 || sum->run_ns >= outside) {
-        return ASY_MEASURE_RUN;
+    if (!exceeds(busy_ns(sum), wall_ns)) {
+        return ASY_MEASURE_BUSY;
     }
-    return ASY_MEASURE_WAIT;
+    return sum->run_ns >= wall_ns / 2 || sum->run_ns * 2 >= busy_ns(sum) ? ASY_MEASURE_RUN : ASY_MEASURE_WAIT;
 }
 
 // Does a function both run and wait, neither of them by the way?
@@ -40,12 +44,6 @@ is_mixed(const asy_own *own)
     uint64_t wait = own->wait_ns[ASY_WAIT_OUTSIDE];
 
     return wait * 5 > busy_ns(own) && wait * 5 < 4 * busy_ns(own);
-}
-
-static uint64_t
-shown_ns(const asy_own *own, asy_measure by)
-{
-    return by != ASY_MEASURE_IDLE && is_mixed(own) ? busy_ns(own) : asy_analysis_measure(own, by);
 }
 
 // "build_lookup (lookup.py:31)", "the top level of job.py"
@@ -113,12 +111,12 @@ describe_state(const asy_analysis *a, uint32_t func, asy_measure by)
     }
     if (by == ASY_MEASURE_IDLE) {
         n = asprintf(&out, "waiting for other threads or for work (%s)", what);
-    } else if (!is_mixed(own) && by == ASY_MEASURE_RUN) {
-        n = asprintf(&out, "running");
-    } else if (!is_mixed(own)) {
+    } else if (by == ASY_MEASURE_BUSY && is_mixed(own)) {
+        n = asprintf(&out, "%s running, %s waiting (%s)", asy_units_time(own->run_ns).s, asy_units_time(wait).s, what);
+    } else if (by == ASY_MEASURE_WAIT || (by == ASY_MEASURE_BUSY && wait > own->run_ns)) {
         n = asprintf(&out, "waiting (%s)", what);
     } else {
-        n = asprintf(&out, "%s running, %s waiting (%s)", asy_units_time(own->run_ns).s, asy_units_time(wait).s, what);
+        n = asprintf(&out, "running");
     }
     free(what);
     return n < 0 ? NULL : out;
@@ -338,19 +336,13 @@ add_pieces(const asy_analysis *a, uint32_t func, asy_words *made_of)
 
 // ---- the sentence ----
 
-// What percentages are of: "6.41 s", "the running time (3.60 s of 20.9 s)". The caller frees; NULL without memory.
+// What percentages are of: "6.41 s", "the 3.60 s that it ran". The caller frees; NULL without memory.
 static char *
 describe_base(const asy_verdict *v)
 {
     char *out = NULL;
-    int n;
+    int n = asprintf(&out, "%s%s%s", v->did[0] != '\0' ? "the " : "", asy_units_time(v->base_ns).s, v->did);
 
-    if (v->part_of_ns != 0) {
-        n = asprintf(&out, "the %s time (%s of %s)", v->part_name, asy_units_time(v->base_ns).s,
-                     asy_units_time(v->part_of_ns).s);
-    } else {
-        n = asprintf(&out, "%s%s", asy_units_time(v->base_ns).s, v->base_name);
-    }
     return n < 0 ? NULL : out;
 }
 
@@ -383,11 +375,11 @@ add_dominant(const asy_analysis *a, const asy_verdict *v, asy_words *head, asy_w
     asy_status st = what == NULL || state == NULL ? ASY_ENOMEM : ASY_OK;
 
     if (st == ASY_OK) {
-        bool said = v->part_of_ns != 0 && strcmp(state, "running") == 0;
+        uint64_t ns = asy_analysis_measure(&a->own[v->func], v->by);
         char *base = describe_base(v);
 
-        asy_words_add(head, "%s of %s is %s%s%s", asy_units_percent(shown_ns(&a->own[v->func], v->by), v->base_ns).s,
-                      base == NULL ? "" : base, what, said ? "" : ", ", said ? "" : state);
+        asy_words_add(head, "%s of %s is %s, %s", asy_units_percent(ns, v->base_ns).s, base == NULL ? "" : base, what,
+                      state);
         head->failed = head->failed || base == NULL;
         free(base);
         st = add_calls(a, v->func, head);
@@ -403,46 +395,47 @@ add_dominant(const asy_analysis *a, const asy_verdict *v, asy_words *head, asy_w
     return st;
 }
 
-// Percentages are of the wall time where the program was busy for most of it; where the GIL, other programs or idleness took most,
-// of the time it ran (or waited, or both); where its threads did more than one thing at a time, of their time together.
-static void
-choose_base(const asy_analysis *a, uint64_t wall_ns, bool mixed, asy_verdict *v)
+// " that it ran", " that it waited", " that it ran or waited"
+static const char *
+describe_doing(const asy_analysis *a, asy_measure by)
 {
-    uint64_t busy = busy_ns(&a->sum);
-    uint64_t measured = mixed ? busy : asy_analysis_measure(&a->sum, v->by);
+    uint64_t wait = a->sum.wait_ns[ASY_WAIT_OUTSIDE];
 
-    v->base_ns = wall_ns;
-    v->base_name = "";
-    v->part_of_ns = 0;
-    if (v->by != ASY_MEASURE_IDLE && busy < wall_ns / 2) {
-        v->base_ns = measured;
-        v->part_name = mixed ? "running and waiting" : v->by == ASY_MEASURE_RUN ? "running" : "waiting";
-        v->part_of_ns = wall_ns;
-    } else if ((v->by == ASY_MEASURE_IDLE ? measured : busy) > wall_ns + wall_ns / 20) {
-        v->base_ns = v->by == ASY_MEASURE_IDLE ? measured : busy;
-        v->base_name = " of thread time";
+    if (by == ASY_MEASURE_RUN || (by == ASY_MEASURE_BUSY && wait * 20 < a->sum.run_ns)) {
+        return " that it ran";
     }
+    return by == ASY_MEASURE_BUSY && a->sum.run_ns * 20 >= wait ? " that it ran or waited" : " that it waited";
+}
+
+// Percentages are of the wall time; where the program was idle for most of it, or its threads did more at once than fits into it,
+// of the time that they ran, waited or both.
+static void
+choose_base(const asy_analysis *a, uint64_t wall_ns, asy_verdict *v)
+{
+    uint64_t measured = asy_analysis_measure(&a->sum, v->by);
+    bool idle = v->by != ASY_MEASURE_IDLE && busy_ns(&a->sum) < wall_ns / 2;
+    bool part = idle || exceeds(measured, wall_ns);
+
+    v->base_ns = part ? measured : wall_ns;
+    v->did = part ? describe_doing(a, v->by) : "";
 }
 
 asy_status
 asy_verdict_make(const asy_analysis *a, asy_verdict *out, asy_words *head, asy_words *made_of)
 {
-    uint64_t wall_ns = asy_words_wall_ns(a->view->profile);
+    uint64_t wall_ns = asy_wall_ns(&a->wall);
     uint32_t top[4];
     uint32_t count;
     asy_status st = ASY_OK;
 
-    *out =
-        (asy_verdict){.func = ASY_VIEW_NONE, .by = choose_measure(&a->sum, wall_ns), .base_name = "", .part_name = ""};
+    *out = (asy_verdict){.func = ASY_VIEW_NONE, .by = choose_measure(&a->sum, wall_ns), .did = ""};
     count = asy_analysis_top(a, out->by, top, 3);
-    if (count > 0) {
-        choose_base(a, wall_ns, out->by != ASY_MEASURE_IDLE && is_mixed(&a->own[top[0]]), out);
-    }
+    choose_base(a, wall_ns, out);
     if (wall_ns < TOO_SHORT_NS) {
         asy_words_add(head, "the program took %s: too short to say where it went", asy_units_time(wall_ns).s);
     } else if (count == 0) {
-        asy_words_add(head, "%s, and no function to name", asy_units_time(wall_ns).s);
-    } else if (shown_ns(&a->own[top[0]], out->by) * 4 < out->base_ns) {
+        asy_words_add(head, "the program took %s; no function has a part in it", asy_units_time(wall_ns).s);
+    } else if (asy_analysis_measure(&a->own[top[0]], out->by) * 4 < out->base_ns) {
         add_nobody(a, out, top, count, head);
     } else {
         out->func = top[0];

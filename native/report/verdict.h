@@ -8,10 +8,8 @@
 typedef struct {
     uint32_t func; // that dominates; ASY_VIEW_NONE = none
     asy_measure by;
-    uint64_t base_ns;      // what percentages are of
-    const char *base_name; // " of thread time"; "" for the wall time
-    uint64_t part_of_ns;   // > 0: base_ns is only a part of this
-    const char *part_name; // which: "running"
+    uint64_t base_ns; // what percentages are of
+    const char *did;  // "" = the wall time, else what the threads did in it: " that its threads ran"
 } asy_verdict;
 
 // Decide, and add the answer's clauses to `head`, those on what the function's time is made of to `made_of` (may stay empty).

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/cost.h"
 #include "report/same.h"
 
 typedef struct {
@@ -145,30 +146,6 @@ add_counts(asy_view_node *to, const asy_profile_node *from)
     to->suspended_ns += from->suspended_ns;
 }
 
-// What calling cost, inside the callee and in its caller. A resume costs what a call does.
-static void
-call_cost(const asy_profile_process *p, const asy_profile_node *n, uint64_t *in_ps, uint64_t *out_ps)
-{
-    uint64_t events = n->calls + n->resumes;
-
-    *in_ps = 0;
-    *out_ps = 0;
-    switch (n->kind & 0xffu) {
-    case ASY_NODE_PY:
-        *in_ps = events * p->cost_py_in_ps;
-        *out_ps = events * p->cost_py_out_ps;
-        break;
-    case ASY_NODE_C:
-    case ASY_NODE_CLASS:
-    case ASY_NODE_OBJECT:
-        *in_ps = events * p->cost_c_in_ps;
-        *out_ps = events * p->cost_c_out_ps;
-        break;
-    default: // tags and phases are entered seldom
-        break;
-    }
-}
-
 // Is this node's label the one asked for? Without a label of that key it is as its parent.
 static bool
 label_on(const asy_profile *p, const asy_profile_node *n, const asy_view_select *s, bool parent_on)
@@ -184,24 +161,6 @@ label_on(const asy_profile *p, const asy_profile_node *n, const asy_view_select 
         }
     }
     return parent_on;
-}
-
-static bool
-is_main(const asy_profile *p, uint32_t thread)
-{
-    return p->processes[p->threads[thread].process].main_thread == thread;
-}
-
-// 0 = all of it is the program, else the node where the program begins; ASY_VIEW_NONE = it never began.
-static uint32_t
-program_node(const asy_profile *p, uint32_t thread)
-{
-    uint32_t node = p->processes[p->threads[thread].process].program_node;
-
-    if (!is_main(p, thread) || p->command[0] == '\0') {
-        return 0; // without a command, a session in the process has only what it was asked to measure
-    }
-    return node == 0 ? ASY_VIEW_NONE : node;
 }
 
 static asy_status
@@ -261,7 +220,7 @@ take_counts(builder *b, const asy_profile_thread *th, uint32_t i, bool in_progra
     const place *up = &b->places[n->parent];
     uint64_t in_ps, out_ps;
 
-    call_cost(proc, n, &in_ps, &out_ps);
+    asy_cost_of_node(proc, n, &in_ps, &out_ps);
     if (here->counts) {
         add_counts(&b->view->nodes[here->into], n);
         b->cost_ps[here->into] += in_ps;
@@ -283,7 +242,7 @@ merge_thread(builder *b, uint32_t thread)
 {
     const asy_profile *p = b->view->profile;
     const asy_profile_thread *th = &p->threads[thread];
-    uint32_t program = program_node(p, thread);
+    uint32_t program = asy_cost_program_node(p, thread);
     asy_status st;
 
     if (th->node_count == 0) {

@@ -41,6 +41,44 @@ asy_words_clear(asy_words *w)
     *w = (asy_words){0};
 }
 
+static int
+break_line(asy_out *o, int indent, int *lines)
+{
+    asy_out_put(o, "\n");
+    asy_out_spaces(o, indent);
+    ++*lines;
+    return indent;
+}
+
+// One part that no line can hold, broken between its words. `room` is the last column. Returns the column after it.
+static int
+wrap_part(asy_out *o, const char *text, int column, int indent, int room, int *lines)
+{
+    const char *next;
+
+    for (const char *word = text; *word != '\0'; word = next) {
+        size_t len = strcspn(word, " ");
+        char *copy = strndup(word, len);
+        int width = copy == NULL ? 0 : asy_text_width(copy);
+        int space = word == text ? 0 : 1;
+
+        if (copy == NULL) {
+            o->status = o->status == ASY_OK ? ASY_ENOMEM : o->status;
+            return column;
+        }
+        if (space > 0 && column + space + width > room) {
+            column = break_line(o, indent, lines);
+            space = 0;
+        }
+        asy_out_spaces(o, space);
+        asy_out_put(o, copy);
+        column += space + width;
+        free(copy);
+        next = word + len + strspn(word + len, " ");
+    }
+    return column;
+}
+
 int
 asy_words_wrap(asy_out *o, const asy_words *parts, const char *joint, int column, int indent)
 {
@@ -56,16 +94,17 @@ asy_words_wrap(asy_out *o, const asy_words *parts, const char *joint, int column
 
         if (i > 0 && column + glue + width + end > o->width) {
             asy_out_bytes(o, joint, strcspn(joint, " "));
-            asy_out_put(o, "\n");
-            asy_out_spaces(o, indent);
-            column = indent;
-            lines++;
+            column = break_line(o, indent, &lines);
         } else if (i > 0) {
             asy_out_put(o, joint);
             column += glue;
         }
-        asy_out_put(o, parts->text[i]);
-        column += width;
+        if (column + width + end > o->width) {
+            column = wrap_part(o, parts->text[i], column, indent, o->width - end, &lines);
+        } else {
+            asy_out_put(o, parts->text[i]);
+            column += width;
+        }
     }
     asy_out_put(o, "\n");
     return lines;
@@ -128,28 +167,6 @@ asy_words_quote(const char *word)
     *at++ = '\'';
     *at = '\0';
     return out;
-}
-
-// ---- time ----
-
-uint64_t
-asy_words_wall_ns(const asy_profile *p)
-{
-    const asy_profile_process *proc = p->processes;
-    uint64_t end;
-
-    if (p->process_count != 1 || proc->program_ns == 0) {
-        return p->duration_ns;
-    }
-    end = proc->program_end_ns != 0 ? proc->program_end_ns : proc->end_ns != 0 ? proc->end_ns : p->duration_ns;
-    for (uint32_t t = 0; t < p->thread_count; t++) {
-        const asy_profile_thread *th = &p->threads[t];
-
-        if (t != proc->main_thread && th->ended && th->end_ns > end) {
-            end = th->end_ns;
-        }
-    }
-    return end > proc->program_ns ? end - proc->program_ns : p->duration_ns;
 }
 
 // ---- losses ----

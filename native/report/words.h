@@ -6,10 +6,6 @@
 #include "report/out.h"
 #include "report/view.h"
 
-// ns of the program: from its beginning to its end or the end of its last thread; the whole session where that is not known or
-// there are several processes.
-uint64_t asy_words_wall_ns(const asy_profile *p);
-
 // A list of sentences, made for people, already free of anything a terminal would obey.
 typedef struct {
     char **text; // owned

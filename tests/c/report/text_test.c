@@ -12,34 +12,11 @@
 #include <cmocka.h>
 
 #include "build.h"
+#include "page.h"
 #include "report/report.h"
 #include "report/summary.h"
 #include "report/units.h"
 #include "report/words.h"
-
-static char *
-read_all(int fd)
-{
-    off_t size = lseek(fd, 0, SEEK_END);
-    char *text = malloc((size_t)size + 1);
-
-    assert_non_null(text);
-    assert_int_equal(pread(fd, text, (size_t)size, 0), size);
-    text[size] = '\0';
-    close(fd);
-    return text;
-}
-
-// Caller frees.
-static char *
-summary_of(const asy_profile *p, int width, bool color)
-{
-    int fd = memfd_create("summary", 0);
-
-    assert_true(fd >= 0);
-    assert_int_equal(asy_summary_print(p, "nightly_report.assay", fd, width, color), ASY_OK);
-    return read_all(fd);
-}
 
 static char *
 report_of(const asy_profile *p, asy_report r, int width)
@@ -54,7 +31,7 @@ report_of(const asy_profile *p, asy_report r, int width)
     assert_int_equal(asy_report_text(p, &r, &o, &problem), ASY_OK);
     assert_null(problem);
     assert_int_equal(asy_out_close(&o), ASY_OK);
-    return read_all(fd);
+    return page_read(fd);
 }
 
 static void
@@ -73,7 +50,7 @@ check_golden(const char *name, const char *text)
     }
     f = fopen(path, "r");
     assert_non_null(f);
-    wanted = read_all(dup(fileno(f)));
+    wanted = page_read(dup(fileno(f)));
     fclose(f);
     assert_string_equal(text, wanted);
     free(wanted);
@@ -130,7 +107,7 @@ test_pages_are_as_in_golden_at_80_and_200_columns(void **state)
     build_nightly(&b);
     p = build_load(&b);
     for (size_t w = 0; w < 2; w++) {
-        char *text = summary_of(p, widths[w], false);
+        char *text = page_summary(p, widths[w], false);
 
         snprintf(name, sizeof name, "summary-%d", widths[w]);
         check_golden(name, text);
@@ -173,7 +150,7 @@ test_names_cannot_command_the_terminal(void **state)
     for (int page = 0; page < 5; page++) {
         asy_report r = {.tree = page == 1, .by_tag = page == 2, .callers = page == 3 ? evil : NULL};
 
-        text = page == 4 ? summary_of(p, 100, false) : report_of(p, r, 100);
+        text = page == 4 ? page_summary(p, 100, false) : report_of(p, r, 100);
         for (const char *c = text; *c != '\0'; c++) {
             assert_true((unsigned char)*c >= 0x20 || *c == '\n');
         }
@@ -221,200 +198,6 @@ test_wide_and_combining_names_keep_columns_aligned(void **state)
     build_free(&b);
 }
 
-// ---- the answer ----
-
-// The summary's first lines, joined, without line breaks. Caller frees.
-static char *
-answer_of(const asy_profile *p)
-{
-    char *text = summary_of(p, 200, false);
-    char *end = strstr(text, "  wall");
-
-    assert_non_null(end);
-    *end = '\0';
-    return text;
-}
-
-static void
-test_waiting_program_is_answered_by_what_it_waits_for(void **state)
-{
-    asy_profile *p;
-    build b;
-    char *text;
-    uint32_t process, n;
-
-    (void)state;
-    build_begin(&b, "first_profile.py", "/srv", "first_profile.py");
-    process = build_python(&b, "process_data", "/srv/first_profile.py", 16);
-    build_thread(&b, "MainThread");
-    b.process.program_node =
-        build_node(&b, 0, 0, build_python(&b, "<module>", "/srv/first_profile.py", 1), 1, 1 * MS, 0);
-    n = build_node(&b, 0, b.process.program_node, build_python(&b, "main", "/srv/first_profile.py", 22), 1, 1 * MS, 0);
-    build_node(&b, 0, n, build_python(&b, "generate_data", "/srv/first_profile.py", 12), 1, 90 * MS, 0);
-    n = build_node(&b, 0, n, process, 1, 1 * MS, 0);
-    build_node(&b, 0, n, build_c(&b, "sorted", "builtins"), 1, 18 * MS, 0);
-    build_node(&b, 0, n, build_c(&b, "sleep", "time"), 1, 800 * MS, 799 * MS);
-    build_end(&b, 920 * MS);
-    p = build_load(&b);
-    text = answer_of(p);
-    assert_string_equal(
-        text, "assay: 87 % of 920 ms is process_data (first_profile.py:16), waiting (sleep); 1 call, from main\n"
-              "  of it 800 ms time.sleep (waiting), 18.0 ms sorted\n");
-    free(text);
-    asy_profile_free(p);
-    build_free(&b);
-}
-
-// Workers that wait for work and a main thread that joins them: what the one busy worker does is the answer.
-static void
-test_idle_threads_are_not_the_answer(void **state)
-{
-    asy_profile *p;
-    build b;
-    char *text;
-    uint32_t get, acquire, work, n;
-
-    (void)state;
-    build_begin(&b, "x.py", "/srv", "x.py");
-    get = build_python(&b, "Queue.get", "/usr/lib/python3.13/queue.py", 154);
-    acquire = build_c(&b, "lock.acquire", "_thread");
-    work = build_python(&b, "crunch", "/srv/x.py", 5);
-    build_thread(&b, "MainThread");
-    b.process.program_node = build_node(&b, 0, 0, build_python(&b, "<module>", "/srv/x.py", 1), 1, 1 * MS, 0);
-    n = build_python(&b, "Thread.join", "/usr/lib/python3.13/threading.py", 1087);
-    n = build_node(&b, 0, b.process.program_node, n, 1, 0, 0);
-    build_node(&b, 0, n, acquire, 1, 5000 * MS, 5000 * MS);
-    for (uint32_t t = 1; t < 9; t++) {
-        build_thread(&b, "worker");
-        n = build_node(&b, t, 0, build_python(&b, "loop", "/srv/x.py", 3), 1, 0, 0);
-        build_node(&b, t, build_node(&b, t, n, get, 9, 0, 0), acquire, 9, 5000 * MS, 5000 * MS);
-        if (t == 4) {
-            build_node(&b, t, n, work, 2, 4000 * MS, 0);
-        }
-    }
-    build_end(&b, 5000 * MS);
-    p = build_load(&b);
-    text = answer_of(p);
-    assert_non_null(strstr(text, "assay: 80 % of 5.00 s is crunch (x.py:5), running; 2 calls, all from loop"));
-    free(text);
-    asy_profile_free(p);
-    build_free(&b);
-}
-
-static void
-test_idleness_is_the_answer_where_there_is_nothing_else(void **state)
-{
-    asy_profile *p;
-    build b;
-    char *text;
-
-    (void)state;
-    build_begin(&b, "x.py", "/srv", "x.py");
-    build_thread(&b, "MainThread");
-    b.process.program_node = build_node(&b, 0, 0, build_python(&b, "serve", "/srv/x.py", 1), 1, 1 * MS, 0);
-    build_node(&b, 0, b.process.program_node, build_c(&b, "epoll.poll", "select"), 4, 5000 * MS, 5000 * MS);
-    build_end(&b, 5001 * MS);
-    p = build_load(&b);
-    text = answer_of(p);
-    assert_non_null(strstr(text, "serve (x.py:1), waiting for other threads or for work (poll)"));
-    free(text);
-    asy_profile_free(p);
-    build_free(&b);
-}
-
-// A machine with other work: most of the wall time the program wanted to run and could not.
-static void
-test_starved_program_is_judged_by_the_time_it_had(void **state)
-{
-    asy_profile *p;
-    build b;
-    char *text;
-
-    (void)state;
-    build_begin(&b, "x.py", "/srv", "x.py");
-    build_thread(&b, "MainThread");
-    b.process.program_node = build_node(&b, 0, 0, build_python(&b, "<module>", "/srv/x.py", 1), 1, 500 * MS, 0);
-    build_node(&b, 0, b.process.program_node, build_python(&b, "f", "/srv/x.py", 4), 2, 9500 * MS, 8000 * MS);
-    build_end(&b, 10000 * MS);
-    p = build_load(&b);
-    text = answer_of(p);
-    assert_string_equal(
-        text, "assay: 75 % of the running time (2.00 s of 10.0 s) is f (x.py:4); 2 calls, all from top level\n");
-    free(text);
-    asy_profile_free(p);
-    build_free(&b);
-}
-
-static void
-test_function_that_runs_and_waits_is_judged_by_both(void **state)
-{
-    asy_profile *p;
-    build b;
-    char *text;
-    uint32_t n;
-
-    (void)state;
-    build_begin(&b, "x.py", "/srv", "x.py");
-    build_thread(&b, "MainThread");
-    b.process.program_node = build_node(&b, 0, 0, build_python(&b, "<module>", "/srv/x.py", 1), 1, 100 * MS, 0);
-    n = build_node(&b, 0, b.process.program_node, build_python(&b, "f", "/srv/x.py", 4), 2, 500 * MS, 0);
-    build_node(&b, 0, n, build_c(&b, "Cursor.execute", "sqlite3"), 2, 400 * MS, 400 * MS);
-    build_end(&b, 1000 * MS);
-    p = build_load(&b);
-    text = answer_of(p);
-    assert_string_equal(
-        text,
-        "assay: 90 % of 1.00 s is f (x.py:4), 500 ms running, 400 ms waiting (sqlite3); 2 calls, all from top level\n"
-        "  of it 500 ms its own code, 400 ms Cursor.execute (waiting)\n");
-    free(text);
-    asy_profile_free(p);
-    build_free(&b);
-}
-
-static void
-test_run_too_short_to_judge_is_said(void **state)
-{
-    asy_profile *p;
-    build b;
-    char *text;
-
-    (void)state;
-    build_begin(&b, "", "/srv", "");
-    build_thread(&b, "MainThread");
-    build_node(&b, 0, 0, build_python(&b, "f", "/srv/x.py", 4), 2, 4000, 0);
-    build_end(&b, 5000);
-    p = build_load(&b);
-    text = answer_of(p);
-    assert_string_equal(text, "assay: the program took 5.00 µs: too short to say where it went\n");
-    free(text);
-    asy_profile_free(p);
-    build_free(&b);
-}
-
-// On 3.11 a comprehension is a function; to a reader it is its function's own time, on every version alike.
-static void
-test_comprehension_is_part_of_its_function(void **state)
-{
-    asy_profile *p;
-    build b;
-    char *text;
-    uint32_t n;
-
-    (void)state;
-    build_begin(&b, "x.py", "/srv", "x.py");
-    build_thread(&b, "MainThread");
-    b.process.program_node = build_node(&b, 0, 0, build_python(&b, "<module>", "/srv/x.py", 1), 1, 1 * MS, 0);
-    n = build_node(&b, 0, b.process.program_node, build_python(&b, "lookup", "/srv/x.py", 4), 50, 1 * MS, 0);
-    build_node(&b, 0, n, build_python(&b, "lookup.<locals>.<dictcomp>", "/srv/x.py", 5), 50, 900 * MS, 0);
-    build_end(&b, 910 * MS);
-    p = build_load(&b);
-    text = answer_of(p);
-    assert_string_equal(text, "assay: 99 % of 910 ms is lookup (x.py:4), running; 50 calls, all from top level\n");
-    free(text);
-    asy_profile_free(p);
-    build_free(&b);
-}
-
 static void
 test_losses_and_killed_processes_are_said(void **state)
 {
@@ -436,7 +219,7 @@ test_losses_and_killed_processes_are_said(void **state)
     }
     build_end(&b, 910 * MS);
     p = build_load(&b);
-    text = summary_of(p, 80, false);
+    text = page_summary(p, 80, false);
     assert_non_null(strstr(text, "3 calls begun were never seen to end: the process was killed by SIGKILL"));
     assert_non_null(strstr(text, "not exact: 3 calls counted, some lost"));
     assert_non_null(strstr(text, "1,001 events were not counted"));
@@ -463,7 +246,7 @@ test_program_that_did_not_begin_is_said(void **state)
     build_node(&b, 0, 0, build_python(&b, "f", "<frozen site>", 1), 1, 12 * MS, 0);
     build_end(&b, 20 * MS);
     p = build_load(&b);
-    text = summary_of(p, 80, false);
+    text = page_summary(p, 80, false);
     assert_non_null(
         strstr(text, "assay: the program did not begin: only the interpreter's start-up was measured (12.0 ms)"));
     free(text);
@@ -484,7 +267,7 @@ test_cut_recording_is_reported_as_far_as_it_goes(void **state)
     build_nightly(&b);
     bytes = asy_writer_bytes(b.writer, &len);
     assert_int_equal(asy_profile_load_bytes(bytes, len - 3, &p, &problem), ASY_OK);
-    text = summary_of(p, 100, false);
+    text = page_summary(p, 100, false);
     assert_non_null(strstr(text, "the recording"));
     assert_non_null(strstr(text, "not exact"));
     free(text);
@@ -533,13 +316,6 @@ main(void)
         cmocka_unit_test(test_pages_are_as_in_golden_at_80_and_200_columns),
         cmocka_unit_test(test_names_cannot_command_the_terminal),
         cmocka_unit_test(test_wide_and_combining_names_keep_columns_aligned),
-        cmocka_unit_test(test_waiting_program_is_answered_by_what_it_waits_for),
-        cmocka_unit_test(test_idle_threads_are_not_the_answer),
-        cmocka_unit_test(test_idleness_is_the_answer_where_there_is_nothing_else),
-        cmocka_unit_test(test_starved_program_is_judged_by_the_time_it_had),
-        cmocka_unit_test(test_function_that_runs_and_waits_is_judged_by_both),
-        cmocka_unit_test(test_run_too_short_to_judge_is_said),
-        cmocka_unit_test(test_comprehension_is_part_of_its_function),
         cmocka_unit_test(test_losses_and_killed_processes_are_said),
         cmocka_unit_test(test_program_that_did_not_begin_is_said),
         cmocka_unit_test(test_cut_recording_is_reported_as_far_as_it_goes),
