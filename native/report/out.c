@@ -42,16 +42,6 @@ asy_out_flush(asy_out *o)
     return o->status;
 }
 
-asy_status
-asy_out_close(asy_out *o)
-{
-    asy_out_flush(o);
-    free(o->buf);
-    o->buf = NULL;
-    o->cap = 0;
-    return o->status;
-}
-
 static bool
 make_room(asy_out *o, size_t len)
 {
@@ -77,16 +67,61 @@ make_room(asy_out *o, size_t len)
     return true;
 }
 
-void
-asy_out_bytes(asy_out *o, const char *trusted, size_t len)
+static void
+append(asy_out *o, const char *bytes, size_t len)
 {
     if (o->len >= FLUSH_AT) {
         asy_out_flush(o);
     }
     if (make_room(o, len)) {
-        memcpy(o->buf + o->len, trusted, len);
+        memcpy(o->buf + o->len, bytes, len);
         o->len += len;
     }
+}
+
+static void
+write_style(asy_out *o)
+{
+    static const char *const codes[] = {"\033[0m", "\033[1m", "\033[2m", "\033[33m"};
+    asy_style style = o->style;
+
+    if (style == o->written) {
+        return;
+    }
+    if (o->written != ASY_STYLE_PLAIN) {
+        append(o, codes[ASY_STYLE_PLAIN], strlen(codes[ASY_STYLE_PLAIN]));
+    }
+    if (style != ASY_STYLE_PLAIN) {
+        append(o, codes[style], strlen(codes[style]));
+    }
+    o->written = style;
+}
+
+void
+asy_out_bytes(asy_out *o, const char *trusted, size_t len)
+{
+    if (len > 0) {
+        write_style(o);
+        append(o, trusted, len);
+    }
+}
+
+void
+asy_out_discard(asy_out *o)
+{
+    o->len = 0;
+    o->style = o->written;
+}
+
+asy_status
+asy_out_close(asy_out *o)
+{
+    write_style(o);
+    asy_out_flush(o);
+    free(o->buf);
+    o->buf = NULL;
+    o->cap = 0;
+    return o->status;
 }
 
 void
@@ -118,13 +153,12 @@ asy_out_spaces(asy_out *o, int count)
     }
 }
 
+// Codes are written with the next text: a style that nothing is written in leaves no trace.
 void
 asy_out_style(asy_out *o, asy_style style)
 {
-    static const char *const codes[] = {"\033[0m", "\033[1m", "\033[2m", "\033[33m"};
-
     if (o->color) {
-        asy_out_put(o, codes[style]);
+        o->style = style;
     }
 }
 

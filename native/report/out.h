@@ -16,7 +16,8 @@ typedef struct {
     int fd; // borrowed
     int width;
     bool color;
-    char *buf; // owned
+    asy_style style, written; // asked for, and what a terminal has been told
+    char *buf;                // owned
     size_t len, cap;
     asy_status status;
     int error; // errno of a failed write
@@ -28,13 +29,14 @@ typedef struct {
 void asy_out_open(asy_out *o, int fd, int width, bool color); // width is brought into its limits
 asy_status asy_out_close(asy_out *o);                         // flushes, frees, returns the first failure
 asy_status asy_out_flush(asy_out *o);
+void asy_out_discard(asy_out *o); // what is not flushed yet
 
 void asy_out_put(asy_out *o, const char *trusted);
 void asy_out_bytes(asy_out *o, const char *trusted, size_t len);
 void asy_out_text(asy_out *o, const char *name); // from a recording: control characters become '?'
 void asy_out_fmt(asy_out *o, const char *fmt, ...) __attribute__((format(printf, 2, 3))); // up to 255 bytes, trusted
 void asy_out_spaces(asy_out *o, int count);
-void asy_out_style(asy_out *o, asy_style style); // nothing without color
+void asy_out_style(asy_out *o, asy_style style); // of the text from here on; nothing without color
 
 // ---- columns ----
 
