@@ -7,8 +7,9 @@
 
 typedef struct {
     const asy_view *view;
-    asy_row *rows;   // func_count + 1
-    uint32_t *depth; // per function (of an edge, for callees): activations above
+    asy_row *rows;    // func_count + 1
+    uint32_t *depth;  // per row: activations of it (of the edge, for callers and callees) above
+    uint32_t *active; // per function: activations above
     uint32_t outside;
 } gather;
 
@@ -20,7 +21,8 @@ begin(gather *g, const asy_view *v)
     *g = (gather){.view = v, .outside = v->profile->func_count};
     g->rows = calloc(n, sizeof *g->rows);
     g->depth = calloc(n, sizeof *g->depth);
-    return g->rows == NULL || g->depth == NULL ? ASY_ENOMEM : ASY_OK;
+    g->active = calloc(n, sizeof *g->active);
+    return g->rows == NULL || g->depth == NULL || g->active == NULL ? ASY_ENOMEM : ASY_OK;
 }
 
 // Move the rows that hold something to the front; the array goes to the caller.
@@ -47,6 +49,7 @@ release(gather *g)
 {
     free(g->rows);
     free(g->depth);
+    free(g->active);
 }
 
 static uint32_t
@@ -80,12 +83,25 @@ add_label(asy_row *row, const asy_view_node *n)
     row->wait_ns += n->wait_ns;
 }
 
+// `n` is entered or left, and its row is `at`.
 static void
-add_outermost(asy_row *row, const asy_view_node *n)
+count_call(gather *g, const asy_view_node *n, uint32_t at, bool entering)
 {
-    row->primitive += n->calls;
-    row->total_ns += n->total_ns;
-    row->total_wait_ns += n->total_wait_ns;
+    asy_row *row = &g->rows[at];
+
+    if (!entering) {
+        g->depth[at]--;
+        g->active[n->func]--;
+        return;
+    }
+    add_node(row, n);
+    if (g->active[n->func]++ == 0) {
+        row->primitive += n->calls;
+    }
+    if (g->depth[at]++ == 0) {
+        row->total_ns += n->total_ns;
+        row->total_wait_ns += n->total_wait_ns;
+    }
 }
 
 asy_status
@@ -99,19 +115,10 @@ asy_rows_flat(const asy_view *v, asy_row **rows, uint32_t *count)
     while (st == ASY_OK && asy_view_step(v, &w)) {
         const asy_view_node *n = &v->nodes[w.node];
 
-        if (!is_call(&g, w.node)) {
-            uint32_t owner = n->owner;
-
-            if (w.entering && owner != 0) {
-                add_label(&g.rows[v->nodes[owner].func], n);
-            }
-        } else if (!w.entering) {
-            g.depth[n->func]--;
-        } else {
-            add_node(&g.rows[n->func], n);
-            if (g.depth[n->func]++ == 0) {
-                add_outermost(&g.rows[n->func], n);
-            }
+        if (is_call(&g, w.node)) {
+            count_call(&g, n, n->func, w.entering);
+        } else if (w.entering && n->owner != 0) {
+            add_label(&g.rows[v->nodes[n->owner].func], n);
         }
     }
     if (st == ASY_OK) {
@@ -125,29 +132,22 @@ asy_status
 asy_rows_callers(const asy_view *v, uint32_t func, asy_row **rows, uint32_t *count)
 {
     asy_view_walk w = {0, true};
-    uint32_t depth = 0;
     gather g;
     asy_status st = begin(&g, v);
 
     *rows = NULL;
     while (st == ASY_OK && asy_view_step(v, &w)) {
         const asy_view_node *n = &v->nodes[w.node];
-        uint32_t owner = n->owner;
-        asy_row *row;
+        uint32_t owner = n->owner, caller;
 
         if (func_of(&g, owner) != func) {
             continue;
         }
-        row = &g.rows[func_of(&g, v->nodes[v->nodes[owner].parent].owner)];
-        if (owner != w.node && w.entering) {
-            add_label(row, n);
-        } else if (owner == w.node && !w.entering) {
-            depth--;
-        } else if (owner == w.node) {
-            add_node(row, n);
-            if (depth++ == 0) {
-                add_outermost(row, n);
-            }
+        caller = func_of(&g, v->nodes[v->nodes[owner].parent].owner);
+        if (owner == w.node) {
+            count_call(&g, n, caller, w.entering);
+        } else if (w.entering) {
+            add_label(&g.rows[caller], n);
         }
     }
     if (st == ASY_OK) {
@@ -167,19 +167,16 @@ asy_rows_callees(const asy_view *v, uint32_t func, asy_row **rows, uint32_t *cou
     *rows = NULL;
     while (st == ASY_OK && asy_view_step(v, &w)) {
         const asy_view_node *n = &v->nodes[w.node];
-        asy_row *row;
 
-        if (!is_call(&g, w.node) || func_of(&g, v->nodes[n->parent].owner) != func) {
+        if (!is_call(&g, w.node)) {
             continue;
         }
-        row = &g.rows[n->func];
-        if (!w.entering) {
-            g.depth[n->func]--;
-            continue;
-        }
-        add_node(row, n);
-        if (g.depth[n->func]++ == 0 && n->func != func) {
-            add_outermost(row, n);
+        if (func_of(&g, v->nodes[n->parent].owner) == func) {
+            count_call(&g, n, n->func, w.entering);
+        } else if (w.entering) {
+            g.active[n->func]++;
+        } else {
+            g.active[n->func]--;
         }
     }
     if (st == ASY_OK) {
@@ -240,6 +237,15 @@ by_calls(const void *a, const void *b)
 }
 
 static int
+by_suspended(const void *a, const void *b)
+{
+    const asy_row *x = a, *y = b;
+    int c = compare_u64(x->suspended_ns, y->suspended_ns);
+
+    return c != 0 ? c : by_self(a, b);
+}
+
+static int
 by_name(const void *a, const void *b, void *ctx)
 {
     const asy_profile *p = ctx;
@@ -259,6 +265,7 @@ asy_rows_sort(const asy_profile *p, asy_row *rows, uint32_t count, asy_rows_orde
     case ASY_ROWS_TOTAL: qsort(rows, count, sizeof *rows, by_total); break;
     case ASY_ROWS_CPU: qsort(rows, count, sizeof *rows, by_cpu); break;
     case ASY_ROWS_CALLS: qsort(rows, count, sizeof *rows, by_calls); break;
+    case ASY_ROWS_SUSPENDED: qsort(rows, count, sizeof *rows, by_suspended); break;
     case ASY_ROWS_NAME: qsort_r(rows, count, sizeof *rows, by_name, (void *)(uintptr_t)p); break;
     }
 }

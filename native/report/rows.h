@@ -1,6 +1,6 @@
 // rows.h: a view by function: flat, callers, callees.
-// A total counts an activation only where the function is not already on the stack, so recursion is counted once. Time under a
-// label, but outside of any call below it, belongs to the function that set the label.
+// A total counts an activation only where the function (for callers and callees: that call of it by that function) is not already
+// on the stack, so recursion is counted once. Time under a label, but outside of any call below it, belongs to the function that set the label.
 #ifndef ASY_REPORT_ROWS_H
 #define ASY_REPORT_ROWS_H
 
@@ -20,14 +20,22 @@ typedef struct {
     uint64_t suspended_ns;
 } asy_row;
 
-typedef enum { ASY_ROWS_SELF, ASY_ROWS_TOTAL, ASY_ROWS_CPU, ASY_ROWS_CALLS, ASY_ROWS_NAME } asy_rows_order;
+typedef enum {
+    ASY_ROWS_SELF,
+    ASY_ROWS_TOTAL,
+    ASY_ROWS_CPU,
+    ASY_ROWS_CALLS,
+    ASY_ROWS_SUSPENDED,
+    ASY_ROWS_NAME
+} asy_rows_order;
 
 // Each allocates *rows, which the caller frees; functions without calls and time have no row.
 // Errors: ASY_ENOMEM.
 asy_status asy_rows_flat(const asy_view *v, asy_row **rows, uint32_t *count);
-// Who called `func`: its calls, self and total time by caller. The totals add up to its own; recursion has calls and self only.
+// Who called `func`: its calls, self and total time by caller. A total counts the outermost calls from that caller: without
+// recursion the totals add up to the function's own, with it the function is its own caller too, within the time of the others.
 asy_status asy_rows_callers(const asy_view *v, uint32_t func, asy_row **rows, uint32_t *count);
-// What `func` called: calls, and the time below it.
+// What `func` called: its calls from there, and the time of the outermost of them.
 asy_status asy_rows_callees(const asy_view *v, uint32_t func, asy_row **rows, uint32_t *count);
 
 // Largest first, by name for ASY_ROWS_NAME; ties by function index, so the order is always the same.

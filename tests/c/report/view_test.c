@@ -113,18 +113,78 @@ test_callers_and_callees_add_up_to_the_total(void **state)
     assert_int_equal(asy_rows_callers(v, f, &rows, &count), ASY_OK);
     assert_int_equal(count, 3);
     for (uint32_t i = 0; i < count; i++) {
-        sum += rows[i].total_ns;
+        sum += rows[i].func == f ? 0 : rows[i].total_ns;
     }
     assert_int_equal(sum, flat_row(v, f).total_ns);
     assert_int_equal(sum, 94 + 80);
     assert_int_equal(row_of(rows, count, x)->total_ns, 94);
     assert_int_equal(row_of(rows, count, f)->calls, 1);
-    assert_int_equal(row_of(rows, count, f)->total_ns, 0);
+    assert_int_equal(row_of(rows, count, f)->total_ns, 14); // within the 94
     free(rows);
 
     assert_int_equal(asy_rows_callees(v, f, &rows, &count), ASY_OK);
     assert_int_equal(row_of(rows, count, leaf)->calls, 11);
     assert_int_equal(row_of(rows, count, leaf)->total_ns + flat_row(v, f).self_ns, flat_row(v, f).total_ns);
+    free(rows);
+    asy_view_free(v);
+    asy_profile_free(p);
+    build_free(&b);
+}
+
+// main → fib → fib → fib, and main → even → odd → even → odd: each caller has the time of the outermost calls it made.
+static void
+test_callers_of_a_recursive_function_have_its_time_once_each(void **state)
+{
+    build b;
+    asy_profile *p;
+    asy_view *v;
+    asy_row *rows;
+    uint32_t m, fib, even, odd, n, top, count;
+
+    (void)state;
+    build_begin(&b, "", "/p", "");
+    m = build_python(&b, "main", "/p/x.py", 1);
+    fib = build_python(&b, "fib", "/p/x.py", 2);
+    even = build_python(&b, "even", "/p/x.py", 3);
+    odd = build_python(&b, "odd", "/p/x.py", 4);
+    build_thread(&b, "MainThread");
+    top = build_node(&b, 0, 0, m, 1, 1, 0);
+    n = build_node(&b, 0, top, fib, 1, 10, 0);
+    n = build_node(&b, 0, n, fib, 2, 20, 10);
+    build_node(&b, 0, n, fib, 4, 40, 0);
+    n = build_node(&b, 0, top, even, 1, 100, 0);
+    n = build_node(&b, 0, n, odd, 1, 200, 0);
+    n = build_node(&b, 0, n, even, 1, 300, 0);
+    build_node(&b, 0, n, odd, 1, 400, 0);
+    build_end(&b, 2000);
+    p = build_load(&b);
+    v = view_of(p, NULL);
+
+    assert_int_equal(asy_rows_callers(v, fib, &rows, &count), ASY_OK);
+    assert_int_equal(count, 2);
+    assert_int_equal(row_of(rows, count, m)->total_ns, 70);
+    assert_int_equal(row_of(rows, count, m)->primitive, 1);
+    assert_int_equal(row_of(rows, count, fib)->calls, 6);
+    assert_int_equal(row_of(rows, count, fib)->primitive, 0);
+    assert_int_equal(row_of(rows, count, fib)->total_ns, 60);
+    assert_int_equal(row_of(rows, count, fib)->total_wait_ns, 10);
+    free(rows);
+    assert_int_equal(asy_rows_callees(v, fib, &rows, &count), ASY_OK);
+    assert_int_equal(count, 1);
+    assert_int_equal(row_of(rows, count, fib)->calls, 6);
+    assert_int_equal(row_of(rows, count, fib)->primitive, 0);
+    assert_int_equal(row_of(rows, count, fib)->total_ns, 60);
+    free(rows);
+
+    assert_int_equal(asy_rows_callers(v, even, &rows, &count), ASY_OK);
+    assert_int_equal(row_of(rows, count, m)->total_ns, 1000);
+    assert_int_equal(row_of(rows, count, odd)->total_ns, 700);
+    free(rows);
+    assert_int_equal(asy_rows_callers(v, odd, &rows, &count), ASY_OK);
+    assert_int_equal(count, 1);
+    assert_int_equal(row_of(rows, count, even)->calls, 2);
+    assert_int_equal(row_of(rows, count, even)->primitive, 1);
+    assert_int_equal(row_of(rows, count, even)->total_ns, 900);
     free(rows);
     asy_view_free(v);
     asy_profile_free(p);
@@ -380,6 +440,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_recursion_counts_total_once),
         cmocka_unit_test(test_callers_and_callees_add_up_to_the_total),
+        cmocka_unit_test(test_callers_of_a_recursive_function_have_its_time_once_each),
         cmocka_unit_test(test_own_cost_comes_off_callee_and_caller),
         cmocka_unit_test(test_threads_merge_by_path),
         cmocka_unit_test(test_program_and_startup_are_apart),
