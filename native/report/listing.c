@@ -9,6 +9,8 @@
 #include "report/units.h"
 #include "report/words.h"
 
+#define ROOM_FOR_ALL 100 // columns that leave the time per call its place beside the suspended time
+
 char *
 asy_listing_place(const asy_profile *p, const asy_origin *origin, uint32_t func, bool waiting)
 {
@@ -46,42 +48,105 @@ mostly_waits(const asy_origin *origin, const asy_row *r)
            r->wait_ns * 2 >= r->self_ns;
 }
 
+// "3", and of a function that calls itself "1/21,891": how many were not below another call of it.
 static void
-add_row(asy_table *t, const asy_profile *p, const asy_origin *origin, const asy_row *r, uint64_t largest, bool color)
+add_calls(asy_table *t, const asy_row *r)
 {
-    bool project = r->func != ASY_VIEW_NONE && origin[r->func].project;
+    char text[2 * sizeof(asy_number)];
+
+    if (r->primitive == r->calls) {
+        asy_table_cell(t, asy_units_count(r->calls).s);
+        return;
+    }
+    snprintf(text, sizeof text, "%s/%s", asy_units_count(r->primitive).s, asy_units_count(r->calls).s);
+    asy_table_cell(t, text);
+}
+
+typedef struct {
+    const asy_profile *p;
+    const asy_origin *origin;
+    uint64_t largest_ns;
+    bool color, suspended, per_call; // the last two: such a column
+} look;
+
+static void
+add_row(asy_table *t, const look *l, const asy_row *r)
+{
+    bool project = r->func != ASY_VIEW_NONE && l->origin[r->func].project;
 
     asy_table_row(t, project ? ASY_STYLE_BOLD : ASY_STYLE_PLAIN);
-    asy_table_cell(t, asy_units_column(r->self_ns, largest).s);
-    asy_table_cell(t, asy_units_column(r->total_ns, largest).s);
-    asy_table_cell(t, asy_units_column(r->self_ns - r->wait_ns, largest).s);
-    asy_table_cell(t, asy_units_count(r->calls).s);
-    asy_table_cell(t, r->calls == 0 ? "" : asy_units_time(r->total_ns / r->calls).s);
-    asy_table_cell(t, project && !color ? "*" : "");
-    add_owned(t, asy_words_func(p, r->func, 400));
-    add_owned(t, asy_listing_place(p, origin, r->func, mostly_waits(origin, r)));
+    asy_table_cell(t, asy_units_column(r->self_ns, l->largest_ns).s);
+    asy_table_cell(t, asy_units_column(r->total_ns, l->largest_ns).s);
+    asy_table_cell(t, asy_units_column(r->self_ns - r->wait_ns, l->largest_ns).s);
+    if (l->suspended) {
+        asy_table_cell(t, r->suspended_ns == 0 ? "" : asy_units_time(r->suspended_ns).s);
+    }
+    add_calls(t, r);
+    if (l->per_call) {
+        asy_table_cell(t, r->calls == 0 ? "" : asy_units_time(r->total_ns / r->calls).s);
+    }
+    asy_table_cell(t, project && !l->color ? "*" : "");
+    add_owned(t, asy_words_func(l->p, r->func, 400));
+    add_owned(t, asy_listing_place(l->p, l->origin, r->func, mostly_waits(l->origin, r)));
+}
+
+static int
+set_columns(asy_column *columns, const look *l, const char *head)
+{
+    int n = 0;
+
+    columns[n++] = (asy_column){ASY_COLUMN_NUMBER, "self"};
+    columns[n++] = (asy_column){ASY_COLUMN_NUMBER, "total"};
+    columns[n++] = (asy_column){ASY_COLUMN_NUMBER, "cpu"};
+    if (l->suspended) {
+        columns[n++] = (asy_column){ASY_COLUMN_NUMBER, "suspended"};
+    }
+    columns[n++] = (asy_column){ASY_COLUMN_NUMBER, "calls"};
+    if (l->per_call) {
+        columns[n++] = (asy_column){ASY_COLUMN_NUMBER, "per call"};
+    }
+    columns[n++] = (asy_column){ASY_COLUMN_MARK, ""};
+    columns[n++] = (asy_column){ASY_COLUMN_NAME, head};
+    columns[n++] = (asy_column){ASY_COLUMN_PATH, ""};
+    return n;
+}
+
+static void
+print(asy_out *o, look *l, const asy_row *rows, uint32_t count, const char *head, int indent)
+{
+    asy_column columns[ASY_TABLE_COLUMNS];
+    asy_table t;
+
+    for (uint32_t i = 0; i < count; i++) {
+        l->largest_ns = rows[i].total_ns > l->largest_ns ? rows[i].total_ns : l->largest_ns;
+        l->largest_ns = rows[i].self_ns > l->largest_ns ? rows[i].self_ns : l->largest_ns;
+    }
+    l->per_call = !l->suspended || o->width >= ROOM_FOR_ALL;
+    asy_table_open(&t, columns, set_columns(columns, l, head));
+    for (uint32_t i = 0; i < count; i++) {
+        add_row(&t, l, &rows[i]);
+    }
+    asy_table_print(&t, o, indent);
+    asy_table_close(&t);
 }
 
 void
 asy_listing_print(asy_out *o, const asy_profile *p, const asy_origin *origin, const asy_row *rows, uint32_t count,
                   const char *head, int indent)
 {
-    const asy_column columns[] = {
-        {ASY_COLUMN_NUMBER, "self"},  {ASY_COLUMN_NUMBER, "total"},    {ASY_COLUMN_NUMBER, "cpu"},
-        {ASY_COLUMN_NUMBER, "calls"}, {ASY_COLUMN_NUMBER, "per call"}, {ASY_COLUMN_MARK, ""},
-        {ASY_COLUMN_NAME, head},      {ASY_COLUMN_PATH, ""},
-    };
-    uint64_t largest = 0;
-    asy_table t;
+    look l = {.p = p, .origin = origin, .color = o->color};
+
+    print(o, &l, rows, count, head, indent);
+}
+
+void
+asy_listing_suspended(asy_out *o, const asy_profile *p, const asy_origin *origin, const asy_row *rows, uint32_t count,
+                      const char *head, int indent)
+{
+    look l = {.p = p, .origin = origin, .color = o->color};
 
     for (uint32_t i = 0; i < count; i++) {
-        largest = rows[i].total_ns > largest ? rows[i].total_ns : largest;
-        largest = rows[i].self_ns > largest ? rows[i].self_ns : largest;
+        l.suspended = l.suspended || rows[i].suspended_ns > 0;
     }
-    asy_table_open(&t, columns, sizeof columns / sizeof *columns);
-    for (uint32_t i = 0; i < count; i++) {
-        add_row(&t, p, origin, &rows[i], largest, o->color);
-    }
-    asy_table_print(&t, o, indent);
-    asy_table_close(&t);
+    print(o, &l, rows, count, head, indent);
 }

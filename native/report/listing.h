@@ -10,6 +10,9 @@
 // `head` is the title of the function column. Errors stick in `o`.
 void asy_listing_print(asy_out *o, const asy_profile *p, const asy_origin *origin, const asy_row *rows, uint32_t count,
                        const char *head, int indent);
+// The same with suspended time, where one of the rows has any; below 100 columns it takes the place of the time per call.
+void asy_listing_suspended(asy_out *o, const asy_profile *p, const asy_origin *origin, const asy_row *rows,
+                           uint32_t count, const char *head, int indent);
 
 // "lookup.py:31", "sqlite3 (waiting)". The caller frees; NULL without memory.
 char *asy_listing_place(const asy_profile *p, const asy_origin *origin, uint32_t func, bool waiting);

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NAME_MIN 12
+#define NAME_MIN 12 // not less as long as it fits so
+#define NAME_LEAST 6
 
 typedef struct {
     int width[ASY_TABLE_COLUMNS];
@@ -88,6 +89,24 @@ file_name(const char *path)
     return slash == NULL ? path : slash + 1;
 }
 
+static bool
+is_empty(const asy_table *t, int column)
+{
+    for (uint32_t r = 0; r < t->row_count; r++) {
+        if (cell(t, r, column)[0] != '\0') {
+            return false;
+        }
+    }
+    return true;
+}
+
+// May it be missing?
+static bool
+is_optional(const asy_column *c)
+{
+    return c->kind == ASY_COLUMN_MARK || c->kind == ASY_COLUMN_SOME;
+}
+
 static void
 measure(const asy_table *t, layout *l)
 {
@@ -101,13 +120,16 @@ measure(const asy_table *t, layout *l)
             w = t->columns[c].kind == ASY_COLUMN_PATH ? asy_text_width(file_name(cell(t, r, c))) : 0;
             l->base[c] = w > l->base[c] ? w : l->base[c];
         }
+        if (t->columns[c].kind == ASY_COLUMN_SOME && is_empty(t, c)) {
+            l->width[c] = 0;
+        }
     }
 }
 
 static int
 gap_before(const asy_table *t, const layout *l, int column)
 {
-    if (column == 0 || (t->columns[column].kind == ASY_COLUMN_MARK && l->width[column] == 0)) {
+    if (column == 0 || (is_optional(&t->columns[column]) && l->width[column] == 0)) {
         return 0;
     }
     return t->columns[column - 1].kind == ASY_COLUMN_MARK && l->width[column - 1] > 0 ? 1 : l->gap;
@@ -126,7 +148,7 @@ sum_widths(const asy_table *t, const layout *l)
 
 // The column that can best do with less: one of paths that still show directories, then the widest that may be cut.
 static int
-find_flexible(const asy_table *t, const layout *l)
+find_flexible(const asy_table *t, const layout *l, int least)
 {
     int best = -1;
 
@@ -136,7 +158,7 @@ find_flexible(const asy_table *t, const layout *l)
         if (kind == ASY_COLUMN_PATH && l->width[c] > l->base[c]) {
             return c;
         }
-        if ((kind == ASY_COLUMN_PATH || kind == ASY_COLUMN_NAME) && l->width[c] > NAME_MIN &&
+        if ((kind == ASY_COLUMN_PATH || kind == ASY_COLUMN_NAME) && l->width[c] > least &&
             (best < 0 || l->width[c] > l->width[best])) {
             best = c;
         }
@@ -156,8 +178,9 @@ fit(const asy_table *t, layout *l, int room)
         sum = sum_widths(t, l);
     }
     while (sum > room) {
-        int c = find_flexible(t, l);
+        int c = find_flexible(t, l, NAME_MIN);
 
+        c = c < 0 ? find_flexible(t, l, NAME_LEAST) : c;
         if (c < 0) {
             return;
         }
@@ -171,8 +194,13 @@ static void
 print_cell(const asy_table *t, asy_out *o, int c, const char *text, int width, int *pad)
 {
     asy_column_kind kind = t->columns[c].kind;
+    bool number = kind == ASY_COLUMN_NUMBER || kind == ASY_COLUMN_SOME;
     char *fitted;
     int rest;
+
+    if (width == 0) {
+        return;
+    }
 
     if (kind == ASY_COLUMN_PATH && asy_text_width(text) > width) {
         text = file_name(text);
@@ -186,9 +214,9 @@ print_cell(const asy_table *t, asy_out *o, int c, const char *text, int width, i
     if (fitted[0] == '\0') {
         *pad += width;
     } else {
-        asy_out_spaces(o, *pad + (kind == ASY_COLUMN_NUMBER ? rest : 0));
+        asy_out_spaces(o, *pad + (number ? rest : 0));
         asy_out_put(o, fitted);
-        *pad = kind == ASY_COLUMN_NUMBER ? 0 : rest;
+        *pad = number ? 0 : rest;
     }
     free(fitted);
 }

@@ -9,6 +9,7 @@
 
 typedef enum {
     ASY_COLUMN_NUMBER, // right-aligned, never cut
+    ASY_COLUMN_SOME,   // the same, left out with its head if all its cells are empty
     ASY_COLUMN_NAME,   // left-aligned, cut at its end where the width asks for it
     ASY_COLUMN_PATH,   // left-aligned, cut at its start
     ASY_COLUMN_MARK,   // one character close to the column after it, or nothing at all

@@ -12,6 +12,7 @@
 #include "report/words.h"
 
 #define WORTH_A_LINE 200u
+#define COLUMNS 9
 #define PART 100u // nodes below 1/PART of the whole are left out
 
 typedef struct {
@@ -133,6 +134,7 @@ add_node(walk *w, const entry *e)
     asy_table_cell(&w->table, asy_units_percent(n->total_ns, w->whole_ns).s);
     asy_table_cell(&w->table, asy_units_column(n->self_ns, w->whole_ns).s);
     asy_table_cell(&w->table, asy_units_column(n->total_ns - n->total_wait_ns, w->whole_ns).s);
+    asy_table_cell(&w->table, n->suspended_ns == 0 ? "" : asy_units_time(n->suspended_ns).s);
     asy_table_cell(&w->table, asy_units_count(n->calls).s);
     asy_table_cell(&w->table, project && !w->g->o->color ? "*" : "");
     add_cell(w, name == NULL ? NULL : label(w, e, name));
@@ -149,7 +151,7 @@ add_left_out(walk *w, const entry *e)
     asy_table_row(&w->table, ASY_STYLE_DIM);
     asy_table_cell(&w->table, asy_units_column(e->left_out_ns, w->whole_ns).s);
     asy_table_cell(&w->table, asy_units_percent(e->left_out_ns, w->whole_ns).s);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < COLUMNS - 4; i++) { // self to mark
         asy_table_cell(&w->table, "");
     }
     add_cell(w, label(w, e, text));
@@ -197,10 +199,10 @@ mark_kept(walk *w)
 asy_status
 asy_page_tree(asy_page *g)
 {
-    static const asy_column columns[] = {
-        {ASY_COLUMN_NUMBER, "total"},  {ASY_COLUMN_NUMBER, ""},      {ASY_COLUMN_NUMBER, "self"},
-        {ASY_COLUMN_NUMBER, "cpu"},    {ASY_COLUMN_NUMBER, "calls"}, {ASY_COLUMN_MARK, ""},
-        {ASY_COLUMN_NAME, "function"}, {ASY_COLUMN_PATH, ""},
+    static const asy_column columns[COLUMNS] = {
+        {ASY_COLUMN_NUMBER, "total"}, {ASY_COLUMN_NUMBER, ""},        {ASY_COLUMN_NUMBER, "self"},
+        {ASY_COLUMN_NUMBER, "cpu"},   {ASY_COLUMN_SOME, "suspended"}, {ASY_COLUMN_NUMBER, "calls"},
+        {ASY_COLUMN_MARK, ""},        {ASY_COLUMN_NAME, "function"},  {ASY_COLUMN_PATH, ""},
     };
     asy_view *flat;
     walk w = {.g = g};
@@ -212,7 +214,7 @@ asy_page_tree(asy_page *g)
     w.v = flat;
     w.whole_ns = flat->nodes[0].total_ns;
     w.keep = calloc(flat->node_count, sizeof *w.keep);
-    asy_table_open(&w.table, columns, sizeof columns / sizeof *columns);
+    asy_table_open(&w.table, columns, COLUMNS);
     st = w.keep == NULL ? ASY_ENOMEM : ASY_OK;
     if (st == ASY_OK) {
         st = mark_kept(&w);
@@ -226,8 +228,9 @@ asy_page_tree(asy_page *g)
             asy_out_fmt(g->o, "… cut after %u lines; --limit 0 shows all\n", w.table.row_count);
         }
         if (w.small > 0) {
-            asy_out_fmt(g->o, "left out besides: %s branches below 1 %%, %s together\n", asy_units_count(w.small).s,
-                        asy_units_time(w.small_ns).s);
+            asy_out_fmt(g->o, "left out besides: %s %s below 1 %%, %s%s\n", asy_units_count(w.small).s,
+                        w.small == 1 ? "branch" : "branches", asy_units_time(w.small_ns).s,
+                        w.small == 1 ? "" : " together");
         }
     }
     asy_table_close(&w.table);
