@@ -35,6 +35,7 @@ kind_of(const char *name)
 uint32_t
 replay_name(replay_names *names, const char *text, uint32_t kind)
 {
+    size_t len = strlen(text);
     uint32_t i;
 
     for (i = 1; i < names->count; i++) {
@@ -42,10 +43,10 @@ replay_name(replay_names *names, const char *text, uint32_t kind)
             return i;
         }
     }
-    if (i == REPLAY_NAMES_MAX || strlen(text) >= sizeof(names->name[0])) {
+    if (i == REPLAY_NAMES_MAX || len >= sizeof(names->name[0])) {
         return 0;
     }
-    strcpy(names->name[i], text);
+    memcpy(names->name[i], text, len + 1);
     names->kind[i] = kind;
     names->count = i + 1;
     return i;

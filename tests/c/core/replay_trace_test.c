@@ -32,17 +32,17 @@ by_name(const void *a, const void *b)
 static void
 traces_find(trace_list *list)
 {
-    DIR *dir;
+    const char *directory = getenv("ASSAY_TRACES");
+    DIR *dir = opendir(directory == NULL ? "" : directory);
 
-    *list = (trace_list){.directory = getenv("ASSAY_TRACES")};
-    assert_non_null(list->directory);
-    dir = opendir(list->directory);
     assert_non_null(dir);
+    *list = (trace_list){.directory = directory};
     for (struct dirent *e = readdir(dir); e != NULL; e = readdir(dir)) {
         const char *dot = strrchr(e->d_name, '.');
+        size_t bytes = strlen(e->d_name) + 1;
         if (dot != NULL && strcmp(dot, ".trace") == 0) {
-            assert_true(list->count < TRACES_MAX && strlen(e->d_name) < sizeof(list->name[0]));
-            strcpy(list->name[list->count++], e->d_name);
+            assert_true(list->count < TRACES_MAX && bytes <= sizeof(list->name[0]));
+            memcpy(list->name[list->count++], e->d_name, bytes);
         }
     }
     closedir(dir);
