@@ -2,16 +2,16 @@
 #include "cli/report_cmd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
-#include <glob.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/recordings.h"
 #include "cli/say.h"
 #include "record/profile.h"
 #include "report/report.h"
@@ -21,44 +21,64 @@
 #define WIDTH_OF_FILES 100 // where there is no terminal to ask
 
 static const char help[] =
-    "usage: assay report [FILE] [options]     (no FILE: the newest *.assay here)\n"
+    "assay report: look at a recording\n"
     "\n"
-    "what to show\n"
-    "  --by self|total|cpu|calls|name   functions, in this order (default: self)\n"
-    "  --by tag                         time by the values of each tag\n"
-    "  --tree                           who called what, from 1 % of the time on\n"
-    "  --callers F, --callees F         what called function F; what it called\n"
+    "  assay report [FILE] [options]      no FILE: the newest *.assay here that can be read\n"
     "\n"
-    "of what\n"
-    "  --thread T      one thread, by name or number\n"
-    "  --process PID   one process\n"
-    "  --tag K=V       only what ran with this tag\n"
-    "  --only PATTERN  functions whose name or file matches: part of it, or with * and ?\n"
-    "  --startup       the interpreter's start-up and shutdown in place of the program\n"
+    "what to show, one of\n"
+    "  (nothing)              functions, the largest self time first\n"
+    "  --by ORDER             functions by self, total, cpu, suspended, calls or name\n"
+    "  --by tag               time by the values of each tag\n"
+    "  --tree                 who called what, from 1 % of the time on\n"
+    "  --callers F            what called function F; --by and --only order and choose them\n"
+    "  --callees F            what F called; both may be given\n"
+    "F: a name (build_lookup, Store.lines), its last part (lines), or file:line (store.py:79)\n"
+    "\n"
+    "of what, all of\n"
+    "  --thread T             one thread, by name or number\n"
+    "  --process PID          one process\n"
+    "  --tag KEY=VALUE        only what ran with this tag; several: with all of them\n"
+    "  --only PATTERN         functions whose name or file:line matches: a part of it, or the whole\n"
+    "                         with * and ?; in a tree also the way to them\n"
+    "  --startup              the interpreter's start-up and shutdown in place of the program\n"
     "\n"
     "how\n"
-    "  --limit N       rows (default: 30, a tree's 200; 0: all)\n"
-    "  --format text|json\n"
+    "  --limit N              rows (30, a tree's lines 200; 0: all)\n"
+    "  --format text|json     json: all numbers, for programs\n"
     "  --color auto|always|never\n"
+    "  -h, --help             this\n"
     "\n"
-    "self: in the function itself; total: with all it called; cpu: the part of self that ran and did not wait.\n"
+    "columns\n"
+    "  self       time in the function itself\n"
+    "  total      with all that it called; recursion counts once\n"
+    "  cpu        the part of self in which it ran; the rest it waited\n"
+    "  suspended  of generators and coroutines: from a yield or await until they went on; not in total\n"
+    "  calls      3/20 with recursion: 20, of which 3 were not below another call of it\n"
+    "  *          your own code\n"
     "\n"
     "examples:\n"
     "  assay report --by cpu --limit 10\n"
     "  assay report --callers build_lookup\n"
-    "  assay report --tag customer=acme --tree\n";
+    "  assay report before.assay --tag customer=acme --tree\n"
+    "  assay report --only 'store.py:*'\n";
 
 typedef enum { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER } color_mode;
 
 typedef struct {
     asy_report r;
-    char *tag;    // owned: "key\0value"
-    char *newest; // owned
+    const char *tags[ASY_VIEW_LABELS]; // borrowed
+    const char *by;                    // as given
     bool json, limited, help;
     color_mode color;
 } options;
 
 // ---- options ----
+
+static const char *
+shown(const char *value)
+{
+    return value[0] == '\0' ? "''" : value;
+}
 
 static int
 choose(const char *option, const char *value, const char *const *choices)
@@ -68,41 +88,61 @@ choose(const char *option, const char *value, const char *const *choices)
             return i;
         }
     }
-    asy_say("report: %s cannot be %s; see assay report --help", option, value);
+    asy_say("report: %s cannot be %s; see assay report --help", option, shown(value));
     return -1;
 }
 
 static int
 set_by(options *o, const char *value)
 {
-    static const char *const choices[] = {"self", "total", "cpu", "calls", "name", "tag", NULL};
-    static const asy_rows_order orders[] = {ASY_ROWS_SELF, ASY_ROWS_TOTAL, ASY_ROWS_CPU, ASY_ROWS_CALLS, ASY_ROWS_NAME};
+    static const char *const choices[] = {"self", "total", "cpu", "calls", "suspended", "name", "tag", NULL};
+    static const asy_rows_order orders[] = {ASY_ROWS_SELF,      ASY_ROWS_TOTAL, ASY_ROWS_CPU, ASY_ROWS_CALLS,
+                                            ASY_ROWS_SUSPENDED, ASY_ROWS_NAME,  ASY_ROWS_SELF};
     int i = choose("--by", value, choices);
 
     if (i < 0) {
         return -1;
     }
-    o->r.by_tag = i == 5;
-    o->r.order = i == 5 ? ASY_ROWS_SELF : orders[i];
+    o->by = value;
+    o->r.by_tag = strcmp(value, "tag") == 0;
+    o->r.order = orders[i];
     return 0;
 }
 
 static int
 set_tag(options *o, const char *value)
 {
-    char *equals;
-
-    free(o->tag);
-    o->tag = strdup(value);
-    equals = o->tag == NULL ? NULL : strchr(o->tag, '=');
-    if (equals == NULL) {
-        asy_say("report: --tag takes KEY=VALUE, not %s", value);
+    if (strchr(value, '=') == NULL) {
+        asy_say("report: --tag takes KEY=VALUE, not %s", shown(value));
         return -1;
     }
-    *equals = '\0';
-    o->r.select.tag_key = o->tag;
-    o->r.select.tag_value = equals + 1;
+    if (o->r.tag_count == ASY_VIEW_LABELS) {
+        asy_say("report: at most %u --tag at once", ASY_VIEW_LABELS);
+        return -1;
+    }
+    o->tags[o->r.tag_count++] = value;
     return 0;
+}
+
+static int
+set_once(const char *option, const char *value, const char **out)
+{
+    if (*out != NULL) {
+        asy_say("report: one %s at a time, not %s and %s", option, shown(*out), shown(value));
+        return -1;
+    }
+    *out = value;
+    return 0;
+}
+
+static int
+set_pattern(const char *option, const char *value, const char **out)
+{
+    if (value[0] == '\0') {
+        asy_say("report: %s needs the name of a function, or a part of it", option);
+        return -1;
+    }
+    return set_once(option, value, out);
 }
 
 static int
@@ -114,10 +154,25 @@ set_number(const char *option, const char *value, uint64_t max, uint64_t *out)
     errno = 0;
     n = strtoull(value, &end, 10);
     if (value[0] < '0' || value[0] > '9' || *end != '\0' || errno != 0 || n > max) {
-        asy_say("report: %s takes a number, not %s", option, value);
+        asy_say("report: %s takes a number, not %s", option, shown(value));
         return -1;
     }
     *out = n;
+    return 0;
+}
+
+static int
+set_process(options *o, const char *value)
+{
+    uint64_t before = o->r.select.pid;
+
+    if (set_number("--process", value, UINT64_MAX, &o->r.select.pid) != 0) {
+        return -1;
+    }
+    if (o->r.select.pid == 0 || (before != 0 && before != o->r.select.pid)) {
+        asy_say("report: --process takes the number of one process, not %s", before == 0 ? "0" : "several");
+        return -1;
+    }
     return 0;
 }
 
@@ -133,13 +188,13 @@ set_option(options *o, int which, const char *value)
     case 'b': return set_by(o, value);
     case 'g': return set_tag(o, value);
     case 't': o->r.tree = true; return 0;
-    case 'c': o->r.callers = value; return 0;
-    case 'e': o->r.callees = value; return 0;
-    case 'T': o->r.select.thread = value; return 0;
-    case 'o': o->r.only = value; return 0;
+    case 'c': return set_pattern("--callers", value, &o->r.callers);
+    case 'e': return set_pattern("--callees", value, &o->r.callees);
+    case 'T': return set_once("--thread", value, &o->r.select.thread);
+    case 'o': return set_pattern("--only", value, &o->r.only);
     case 's': o->r.select.part = ASY_VIEW_STARTUP; return 0;
     case 'h': o->help = true; return 0;
-    case 'p': return set_number("--process", value, UINT64_MAX, &o->r.select.pid);
+    case 'p': return set_process(o, value);
     case 'l':
         i = set_number("--limit", value, UINT32_MAX, &n);
         o->r.limit = (uint32_t)n;
@@ -155,6 +210,37 @@ set_option(options *o, int which, const char *value)
         return i < 0 ? -1 : 0;
     default: return -1;
     }
+}
+
+// Options that would not be heeded beside others.
+static int
+check_together(const options *o)
+{
+    const asy_report *r = &o->r;
+    const char *around = r->callers != NULL ? "--callers" : r->callees != NULL ? "--callees" : NULL;
+    const char *for_text = r->tree                       ? "--tree"
+                           : around != NULL              ? around
+                           : o->by != NULL               ? "--by"
+                           : r->only != NULL             ? "--only"
+                           : o->limited && r->limit != 0 ? "--limit"
+                                                         : NULL;
+
+    if (o->json && for_text != NULL) {
+        asy_say("report: JSON holds every function and every path: %s is for text", for_text);
+    } else if (r->tree && around != NULL) {
+        asy_say("report: --tree and %s are two reports: one at a time", around);
+    } else if (r->tree && r->by_tag) {
+        asy_say("report: --tree and --by tag are two reports: one at a time");
+    } else if (r->tree && o->by != NULL) {
+        asy_say("report: a tree is always in the order of total time: --by is for lists of functions");
+    } else if (r->by_tag && around != NULL) {
+        asy_say("report: --by tag and %s are two reports: one at a time", around);
+    } else if (r->by_tag && r->only != NULL) {
+        asy_say("report: --by tag lists tags, not functions: --only goes with --tag KEY=VALUE");
+    } else {
+        return 0;
+    }
+    return -1;
 }
 
 static int
@@ -184,49 +270,18 @@ parse(int argc, char **argv, options *o)
         }
     }
     if (argc - optind > 1) {
-        asy_say("report: one recording at a time, not %s and %s", argv[optind], argv[optind + 1]);
+        asy_say("report: one recording at a time, not %s and %s", shown(argv[optind]), shown(argv[optind + 1]));
         return -1;
     }
     o->r.path = optind < argc ? argv[optind] : NULL;
+    o->r.tags = o->tags;
     if (!o->limited) {
         o->r.limit = o->r.tree ? TREE_LINES : ROWS;
     }
-    if (o->json && (o->r.only != NULL || o->r.callers != NULL || o->r.callees != NULL)) {
-        asy_say("report: JSON holds every function: --only, --callers and --callees are for text");
-        return -1;
-    }
-    return 0;
+    return o->help ? 0 : check_together(o);
 }
 
-// ---- the recording ----
-
-static char *
-find_newest(void)
-{
-    glob_t found = {0};
-    struct timespec best = {0};
-    char *newest = NULL;
-
-    if (glob("*.assay", 0, NULL, &found) == 0) {
-        for (size_t i = 0; i < found.gl_pathc; i++) {
-            struct stat s;
-            bool newer;
-
-            if (stat(found.gl_pathv[i], &s) != 0 || !S_ISREG(s.st_mode)) {
-                continue;
-            }
-            newer =
-                s.st_mtim.tv_sec > best.tv_sec || (s.st_mtim.tv_sec == best.tv_sec && s.st_mtim.tv_nsec > best.tv_nsec);
-            if (newest == NULL || newer) {
-                free(newest);
-                newest = strdup(found.gl_pathv[i]);
-                best = s.st_mtim;
-            }
-        }
-    }
-    globfree(&found);
-    return newest;
-}
+// ---- patience ----
 
 static const char progress[] = "assay: reading the recording …";
 static volatile sig_atomic_t progress_shown;
@@ -266,22 +321,6 @@ progress_end(void)
     }
 }
 
-static int
-load(const char *path, asy_profile **out)
-{
-    const char *problem = NULL;
-    asy_status st = asy_profile_load_file(path, out, &problem);
-
-    if (st == ASY_OK) {
-        return 0;
-    }
-    progress_end();
-    if (st == ASY_ENOENT) {
-        return asy_say_refused("%s does not exist", path);
-    }
-    return asy_say_refused("%s cannot be read: %s", path, problem != NULL ? problem : asy_status_text(st));
-}
-
 // ---- the page ----
 
 static int
@@ -289,10 +328,10 @@ find_width(void)
 {
     const char *columns = getenv("COLUMNS");
     struct winsize w;
-    int width = columns == NULL ? 0 : atoi(columns);
+    long width = columns == NULL ? 0 : strtol(columns, NULL, 10);
 
     if (width > 0) {
-        return width;
+        return width < ASY_WIDTH_MAX ? (int)width : ASY_WIDTH_MAX;
     }
     if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 0) {
         return w.ws_col;
@@ -320,7 +359,7 @@ finish(asy_out *out, asy_status st, const char *problem)
 
     progress_end();
     if (st == ASY_EINVAL && problem != NULL) {
-        out->len = 0; // a page without its content is worth nothing
+        asy_out_discard(out); // a page without its content is worth nothing
         asy_out_close(out);
         return asy_say_refused("%s", problem);
     }
@@ -337,47 +376,70 @@ finish(asy_out *out, asy_status st, const char *problem)
 }
 
 static int
-print(const options *o)
+print(options *o, const asy_profile *p)
 {
-    asy_profile *p;
     asy_out out;
     char *problem = NULL;
     asy_status st;
     int status;
 
-    progress_begin();
-    status = load(o->r.path, &p);
-    if (status != 0) {
-        return status;
-    }
     asy_out_open(&out, STDOUT_FILENO, find_width(), wants_color(o->color));
     st = o->json ? asy_report_json(p, &o->r, &out, &problem) : asy_report_text(p, &o->r, &out, &problem);
     status = finish(&out, st, problem);
     free(problem);
-    asy_profile_free(p);
     return status;
 }
 
-static int
-print_named_or_newest(options *o)
+// What stands in for a standard descriptor that was closed (main.c) is closed at an exec; what was handed to us is not.
+static bool
+is_closed(int fd)
 {
-    if (o->r.path == NULL) {
-        o->newest = find_newest();
-        o->r.path = o->newest;
+    int flags = fcntl(fd, F_GETFD);
+
+    return flags < 0 || (flags & FD_CLOEXEC) != 0;
+}
+
+static int
+open_and_print(options *o)
+{
+    asy_words said = {0};
+    asy_profile *p;
+    char *path;
+    int status;
+
+    progress_begin();
+    status = asy_recordings_open(o->r.path, &p, &path, &said);
+    progress_end();
+    for (uint32_t i = 0; i < said.count; i++) {
+        asy_say("%s", said.text[i]);
     }
-    return o->r.path != NULL ? print(o) : asy_say_refused("no recording (*.assay) here; assay run makes one");
+    asy_words_clear(&said);
+    if (status == 0) {
+        o->r.path = path;
+        progress_begin();
+        status = print(o, p);
+        asy_profile_free(p);
+    }
+    free(path);
+    return status;
 }
 
 int
 asy_report_cmd(int argc, char **argv)
 {
     options o = {0};
-    int status = ASY_EXIT_REFUSED;
 
-    if (parse(argc, argv, &o) == 0) {
-        status = o.help ? (fputs(help, stdout) < 0 || fflush(stdout) != 0) : print_named_or_newest(&o);
+    if (parse(argc, argv, &o) != 0) {
+        return ASY_EXIT_REFUSED;
     }
-    free(o.newest);
-    free(o.tag);
-    return status;
+    if (is_closed(STDOUT_FILENO)) {
+        return asy_say_refused("the report cannot be written: standard output is closed");
+    }
+    if (!o.help) {
+        return open_and_print(&o);
+    }
+    if (fputs(help, stdout) < 0 || fflush(stdout) != 0) {
+        return asy_say_refused("the help cannot be written: %s", strerror(errno));
+    }
+    return 0;
 }

@@ -112,18 +112,39 @@ write_session(asy_page *g)
     write_json(g->o, o);
 }
 
+static json_t *
+pair(const asy_view_label *label)
+{
+    return json_pack("[ss]", label->key, label->value);
+}
+
+static json_t *
+pairs(const asy_view_select *s)
+{
+    json_t *list = json_array();
+
+    for (uint32_t i = 0; i < s->label_count; i++) {
+        if (json_array_append_new(list, pair(&s->labels[i])) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
 static void
 write_view(asy_page *g)
 {
     static const char *const parts[] = {"program", "startup", "all"};
-    const asy_view_select *s = &g->r->select;
+    const asy_view_select *s = &g->select;
     const asy_view *v = g->view;
     json_t *o = json_object(), *startup = json_object();
 
     asy_out_put(g->o, ",\n\"view\":");
     set(o, "part", json_string(parts[s->part]));
     set(o, "thread", s->thread == NULL ? json_null() : typed(s->thread));
-    set(o, "tag", s->tag_key == NULL ? json_null() : json_pack("[oo]", typed(s->tag_key), typed(s->tag_value)));
+    set(o, "tag", s->label_count == 0 ? json_null() : pair(&s->labels[0]));
+    set(o, "tags", pairs(s));
     set(o, "pid", s->pid == 0 ? json_null() : json_integer(number(s->pid)));
     set_number(o, "threads", v->threads);
     set_number(o, "processes", v->processes);
@@ -304,35 +325,35 @@ write_remarks(asy_page *g)
     asy_words_clear(&w);
 }
 
+static asy_status
+write_page(asy_page *g)
+{
+    asy_status st;
+
+    asy_out_put(g->o, "{\"format\":\"assay-report\",\"version\":1,\n");
+    write_session(g);
+    write_view(g);
+    write_processes(g);
+    st = write_functions(g);
+    asy_out_put(g->o, ",\n\"nodes\":[\n");
+    for (uint32_t i = 0; st == ASY_OK && i < g->view->node_count; i++) {
+        write_node(g->o, &g->view->nodes[i], i);
+    }
+    asy_out_put(g->o, "]");
+    write_remarks(g);
+    asy_out_put(g->o, "}\n");
+    return st;
+}
+
 asy_status
 asy_report_json(const asy_profile *p, const asy_report *r, asy_out *o, char **problem)
 {
-    asy_view *view;
-    asy_origin *origin;
     asy_page g = {.p = p, .r = r, .o = o, .problem = problem};
-    asy_status st = asy_page_make(p, r, &view, &origin, problem);
+    asy_status st = asy_page_open(&g);
 
-    if (st != ASY_OK) {
-        return st;
-    }
-    g.view = view;
-    g.origin = origin;
-    st = asy_wall_make(p, origin, &g.wall);
-    asy_out_put(o, "{\"format\":\"assay-report\",\"version\":1,\n");
-    write_session(&g);
-    write_view(&g);
-    write_processes(&g);
     if (st == ASY_OK) {
-        st = write_functions(&g);
+        st = write_page(&g);
     }
-    asy_out_put(o, ",\n\"nodes\":[\n");
-    for (uint32_t i = 0; st == ASY_OK && i < view->node_count; i++) {
-        write_node(o, &view->nodes[i], i);
-    }
-    asy_out_put(o, "]");
-    write_remarks(&g);
-    asy_out_put(o, "}\n");
-    asy_view_free(view);
-    free(origin);
+    asy_page_close(&g);
     return st;
 }

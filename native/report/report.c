@@ -17,7 +17,7 @@
 static asy_status
 refuse(char **problem, const char *format, const char *name)
 {
-    char *safe = asy_text_fit(name, 100, ASY_CUT_END);
+    char *safe = asy_text_fit(name[0] == '\0' ? "''" : name, 100, ASY_CUT_END);
     int n;
 
 #pragma GCC diagnostic push
@@ -32,66 +32,75 @@ refuse(char **problem, const char *format, const char *name)
     return ASY_EINVAL;
 }
 
-static bool
-has_label(const asy_profile *p, const char *key, const char *value)
+static asy_status
+find_labels(asy_page *g)
 {
-    for (uint32_t f = 0; f < p->func_count; f++) {
-        for (uint32_t i = 0; i + 1 < p->funcs[f].label_count; i += 2) {
-            if (strcmp(p->funcs[f].labels[i], key) == 0 && strcmp(p->funcs[f].labels[i + 1], value) == 0) {
-                return true;
-            }
+    if (g->r->tag_count > ASY_VIEW_LABELS) {
+        return refuse(g->problem, "too many tags at once: %s and more", g->r->tags[0]);
+    }
+    for (uint32_t i = 0; i < g->r->tag_count; i++) {
+        if (!asy_tags_find(g->p, g->r->tags[i], &g->labels[i])) {
+            return refuse(g->problem, "nothing in this recording has the tag %s", g->r->tags[i]);
         }
     }
-    return false;
+    g->select = g->r->select;
+    g->select.labels = g->labels;
+    g->select.label_count = g->r->tag_count;
+    return ASY_OK;
 }
 
 asy_status
-asy_page_make(const asy_profile *p, const asy_report *r, asy_view **view, asy_origin **origin, char **problem)
+asy_page_open(asy_page *g)
 {
+    const asy_view_select *s = &g->select;
     asy_status st;
 
-    *view = NULL;
-    *origin = NULL;
-    *problem = NULL;
-    if (r->select.tag_key != NULL && !has_label(p, r->select.tag_key, r->select.tag_value)) {
-        char *tag = NULL;
-
-        if (asprintf(&tag, "%s=%s", r->select.tag_key, r->select.tag_value) < 0) {
-            return ASY_ENOMEM;
-        }
-        st = refuse(problem, "nothing in this recording has the tag %s", tag);
-        free(tag);
-        return st;
-    }
-    st = asy_view_make(p, &r->select, view);
+    *g->problem = NULL;
+    st = find_labels(g);
     if (st == ASY_OK) {
-        st = asy_origins_make(p, origin);
+        st = asy_view_make(g->p, s, &g->view);
     }
-    if (st == ASY_OK && (*view)->threads == 0 && r->select.thread != NULL) {
-        st = refuse(problem, "no thread %s in this recording", r->select.thread);
-    } else if (st == ASY_OK && (*view)->threads == 0 && r->select.pid != 0) {
-        st = refuse(problem, "no process %s in this recording", asy_units_count(r->select.pid).s);
+    if (st == ASY_OK) {
+        st = asy_origins_make(g->p, &g->origin);
     }
-    if (st != ASY_OK) {
-        asy_view_free(*view);
-        free(*origin);
-        *view = NULL;
-        *origin = NULL;
+    if (st == ASY_OK) {
+        st = asy_wall_make(g->p, g->origin, &g->wall);
+    }
+    if (st == ASY_OK && g->view->threads == 0 && s->thread != NULL) {
+        st = refuse(g->problem, "no thread %s in this recording", s->thread);
+    } else if (st == ASY_OK && g->view->threads == 0 && s->pid != 0) {
+        st = refuse(g->problem, "no process %s in this recording", asy_units_count(s->pid).s);
     }
     return st;
+}
+
+void
+asy_page_close(asy_page *g)
+{
+    asy_view_free(g->view);
+    free(g->origin);
+    g->view = NULL;
+    g->origin = NULL;
+}
+
+// What asy_words_func makes of it.
+static const char *
+shown_name(const asy_profile_func *f)
+{
+    return f->kind == ASY_NODE_PY && strcmp(f->name, "<module>") == 0 ? "top level" : f->name;
 }
 
 bool
 asy_page_matches(const asy_page *g, uint32_t func, const char *pattern)
 {
     const asy_profile_func *f = &g->p->funcs[func];
-    const char *texts[3] = {f->name, g->origin[func].place, NULL};
+    const char *texts[] = {shown_name(f), f->name, g->origin[func].place, NULL};
     bool glob = strpbrk(pattern, "*?[") != NULL;
     char place[512];
 
     snprintf(place, sizeof place, "%.480s:%u", g->origin[func].place, f->line);
-    texts[2] = place;
-    for (int i = 0; i < 3; i++) {
+    texts[3] = place;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (glob ? fnmatch(pattern, texts[i], 0) == 0 : strstr(texts[i], pattern) != NULL) {
             return true;
         }
@@ -99,10 +108,33 @@ asy_page_matches(const asy_page *g, uint32_t func, const char *pattern)
     return false;
 }
 
+// "only customer=acme and day=3"
+static void
+add_labels(asy_words *parts, const asy_view_select *s)
+{
+    char *text = strdup("only");
+
+    for (uint32_t i = 0; i < s->label_count && text != NULL; i++) {
+        char *label = asy_words_label(s->labels[i].key, s->labels[i].value, 60), *longer = NULL;
+
+        if (label == NULL || asprintf(&longer, "%s%s %s", text, i == 0 ? "" : " and", label) < 0) {
+            longer = NULL;
+        }
+        free(label);
+        free(text);
+        text = longer;
+    }
+    if (s->label_count > 0 && text != NULL) {
+        asy_words_add(parts, "%s", text);
+    }
+    parts->failed = parts->failed || text == NULL;
+    free(text);
+}
+
 static void
 print_title(asy_page *g)
 {
-    const asy_view_select *s = &g->r->select;
+    const asy_view_select *s = &g->select;
     const char *command = g->p->script[0] != '\0' ? g->p->script : g->p->command;
     char *path = asy_text_fit(g->r->path, 60, ASY_CUT_START);
     char *what = asy_text_fit(command, 50, g->p->script[0] != '\0' ? ASY_CUT_START : ASY_CUT_END);
@@ -116,17 +148,7 @@ print_title(asy_page *g)
     asy_words_add(&parts, "%s %s, %s %s", asy_units_count(g->view->processes).s,
                   g->view->processes == 1 ? "process" : "processes", asy_units_count(g->view->threads).s,
                   g->view->threads == 1 ? "thread" : "threads");
-    if (s->tag_key != NULL) {
-        char *tag = NULL;
-
-        if (asprintf(&tag, "%s=%s", s->tag_key, s->tag_value) >= 0) {
-            char *safe = asy_text_fit(tag, 60, ASY_CUT_END);
-
-            asy_words_add(&parts, "only %s", safe == NULL ? "" : safe);
-            free(safe);
-            free(tag);
-        }
-    }
+    add_labels(&parts, s);
     if (s->part == ASY_VIEW_STARTUP) {
         asy_words_add(&parts, "start-up and shutdown only");
     }
@@ -143,7 +165,7 @@ print_foot(asy_page *g)
     bool starred = !g->o->color && !g->r->by_tag;
     const asy_view_sum *s = &g->view->startup;
 
-    if (g->r->select.part == ASY_VIEW_PROGRAM && s->self_ns > 0) {
+    if (g->select.part == ASY_VIEW_PROGRAM && s->self_ns > 0) {
         asy_out_fmt(g->o, "%sleft out: start-up and shutdown, %s (--startup)\n", starred ? "* your code; " : "",
                     asy_units_time(s->self_ns).s);
     } else if (starred) {
@@ -184,7 +206,7 @@ print_rows(asy_page *g, asy_row *rows, uint32_t count, const char *head, int ind
     uint64_t rest = 0;
 
     asy_rows_sort(g->p, rows, count, g->r->order);
-    asy_listing_print(g->o, g->p, g->origin, rows, shown, head, indent);
+    asy_listing_suspended(g->o, g->p, g->origin, rows, shown, head, indent);
     for (uint32_t i = shown; i < count; i++) {
         rest += rows[i].self_ns;
     }
@@ -227,7 +249,7 @@ match_rank(const asy_page *g, uint32_t func, const char *name)
     char place[512];
 
     snprintf(place, sizeof place, "%.480s:%u", g->origin[func].place, g->p->funcs[func].line);
-    if (strcmp(own, name) == 0) {
+    if (strcmp(own, name) == 0 || strcmp(shown_name(&g->p->funcs[func]), name) == 0) {
         return 4;
     }
     if (dot != NULL && strcmp(dot + 1, name) == 0) {
@@ -243,18 +265,21 @@ static asy_status
 print_edges(asy_page *g, const asy_row *row, bool callers)
 {
     asy_row *rows;
-    uint32_t count;
+    uint32_t count, kept;
     asy_status st = callers ? asy_rows_callers(g->view, row->func, &rows, &count)
                             : asy_rows_callees(g->view, row->func, &rows, &count);
 
     if (st != ASY_OK) {
         return st;
     }
-    asy_listing_print(g->o, g->p, g->origin, row, 1, "", 0);
+    kept = keep_matching(g, rows, count);
+    asy_listing_suspended(g->o, g->p, g->origin, row, 1, "", 0);
     if (count == 0) {
         asy_out_put(g->o, callers ? "  nothing called it\n\n" : "  it called nothing\n\n");
+    } else if (kept == 0) {
+        asy_out_put(g->o, callers ? "  nothing that matches called it\n\n" : "  it called nothing that matches\n\n");
     } else {
-        print_rows(g, rows, count, callers ? "called by" : "it calls", 2);
+        print_rows(g, rows, kept, callers ? "called by" : "it calls", 2);
         asy_out_put(g->o, "\n");
     }
     free(rows);
@@ -302,7 +327,7 @@ add_tag_row(asy_table *t, const asy_tag_row *r, uint64_t largest)
     asy_table_cell(t, asy_units_column(r->total_ns, largest).s);
     asy_table_cell(t, asy_units_column(r->self_ns - r->wait_ns, largest).s);
     asy_table_cell(t, r->value == NULL ? "" : asy_units_count(r->calls).s);
-    asy_table_cell(t, r->value == NULL ? "(without)" : r->value);
+    asy_table_cell(t, r->value == NULL ? "(without)" : r->value[0] == '\0' ? "''" : r->value);
 }
 
 static asy_status
@@ -312,7 +337,7 @@ print_tag_table(asy_page *g, const char *key)
                                   {ASY_COLUMN_NUMBER, "total"},
                                   {ASY_COLUMN_NUMBER, "cpu"},
                                   {ASY_COLUMN_NUMBER, "calls"},
-                                  {ASY_COLUMN_NAME, key}};
+                                  {ASY_COLUMN_NAME, key[0] == '\0' ? "''" : key}};
     asy_tags tags;
     asy_tag_row *rows = NULL;
     asy_table t;
@@ -335,7 +360,8 @@ print_tag_table(asy_page *g, const char *key)
     if (st == ASY_OK) {
         asy_table_print(&t, g->o, 0);
         if (g->r->limit != 0 && tags.value_count > g->r->limit) {
-            asy_out_fmt(g->o, "… %u more values (--limit 0 shows all)\n", tags.value_count - g->r->limit);
+            asy_out_fmt(g->o, "… %u more value%s (--limit 0 shows all)\n", tags.value_count - g->r->limit,
+                        tags.value_count - g->r->limit == 1 ? "" : "s");
         }
     }
     asy_table_close(&t);
@@ -364,38 +390,41 @@ print_tags(asy_page *g)
     return st;
 }
 
+static asy_status
+print_page(asy_page *g)
+{
+    const asy_report *r = g->r;
+    asy_status st = ASY_OK;
+
+    print_title(g);
+    if (r->callers != NULL) {
+        st = print_around(g, r->callers, true);
+    }
+    if (st == ASY_OK && r->callees != NULL) {
+        st = print_around(g, r->callees, false);
+    }
+    if (st == ASY_OK && r->tree) {
+        st = asy_page_tree(g);
+    } else if (st == ASY_OK && r->by_tag) {
+        st = print_tags(g);
+    } else if (st == ASY_OK && r->callers == NULL && r->callees == NULL) {
+        st = print_flat(g);
+    }
+    if (st == ASY_OK) {
+        print_foot(g);
+    }
+    return st;
+}
+
 asy_status
 asy_report_text(const asy_profile *p, const asy_report *r, asy_out *o, char **problem)
 {
-    asy_view *view;
-    asy_origin *origin;
     asy_page g = {.p = p, .r = r, .o = o, .problem = problem};
-    asy_status st = asy_page_make(p, r, &view, &origin, problem);
+    asy_status st = asy_page_open(&g);
 
-    if (st != ASY_OK) {
-        return st;
-    }
-    g.view = view;
-    g.origin = origin;
-    st = asy_wall_make(p, origin, &g.wall);
-    print_title(&g);
-    if (st == ASY_OK && r->callers != NULL) {
-        st = print_around(&g, r->callers, true);
-    }
-    if (st == ASY_OK && r->callees != NULL) {
-        st = print_around(&g, r->callees, false);
-    }
-    if (st == ASY_OK && r->tree) {
-        st = asy_page_tree(&g);
-    } else if (st == ASY_OK && r->by_tag) {
-        st = print_tags(&g);
-    } else if (st == ASY_OK && r->callers == NULL && r->callees == NULL) {
-        st = print_flat(&g);
-    }
     if (st == ASY_OK) {
-        print_foot(&g);
+        st = print_page(&g);
     }
-    asy_view_free(view);
-    free(origin);
+    asy_page_close(&g);
     return st;
 }

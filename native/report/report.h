@@ -13,8 +13,10 @@
 #include "report/view.h"
 
 typedef struct {
-    const char *path; // of the recording, to show
-    asy_view_select select;
+    const char *path;        // of the recording, to show
+    asy_view_select select;  // its labels come from `tags`
+    const char *const *tags; // "key=value" each, all must hold; a key may hold "=" itself
+    uint32_t tag_count;
     asy_rows_order order;
     bool by_tag, tree;
     const char *callers, *callees; // functions asked for; NULL = not
@@ -33,16 +35,18 @@ asy_status asy_report_json(const asy_profile *p, const asy_report *r, asy_out *o
 typedef struct {
     const asy_profile *p;
     const asy_report *r;
-    const asy_origin *origin;
-    const asy_view *view;
+    asy_view_select select; // the report's, with its labels
+    asy_view_label labels[ASY_VIEW_LABELS];
+    asy_origin *origin; // owned
+    asy_view *view;     // owned
     asy_wall wall;
     asy_out *o;
     char **problem;
 } asy_page;
 
-// Make the view and the origins of a page and check its filters. Both are the caller's to free.
-asy_status asy_page_make(const asy_profile *p, const asy_report *r, asy_view **view, asy_origin **origin,
-                         char **problem);
+// Check the filters of a page and make its view and origins; close it, whatever came of that. `p`, `r`, `o` and `problem` are set.
+asy_status asy_page_open(asy_page *g);
+void asy_page_close(asy_page *g);
 
 // Does the pattern (a shell pattern if it has any of *?[, else a part of the text) match name, place or place:line?
 bool asy_page_matches(const asy_page *g, uint32_t func, const char *pattern);

@@ -41,7 +41,7 @@ looks_alike(const asy_profile_func *a, const asy_profile_func *b)
 }
 
 static void
-find_processes(asy_same *s)
+find_processes(const asy_same *s)
 {
     for (uint32_t t = 0; t < s->p->thread_count; t++) {
         const asy_profile_thread *th = &s->p->threads[t];
@@ -58,7 +58,7 @@ find_processes(asy_same *s)
 
 // The first function that looks like `f` and has its value in `part`; `f` itself, if there was none.
 static uint32_t
-look_up(asy_same *s, uint32_t f, const uint32_t *part)
+look_up(const asy_same *s, uint32_t f, const uint32_t *part)
 {
     const asy_profile_func *funcs = s->p->funcs;
     size_t at = hash_func(&funcs[f], part[f]) & (s->size - 1);
@@ -75,7 +75,7 @@ look_up(asy_same *s, uint32_t f, const uint32_t *part)
 }
 
 static void
-number_python(asy_same *s, uint32_t *count)
+number_python(const asy_same *s, uint32_t *count)
 {
     find_processes(s);
     for (uint32_t f = 0; f < s->p->func_count; f++) {
@@ -87,7 +87,7 @@ number_python(asy_same *s, uint32_t *count)
 }
 
 static void
-match_all(asy_same *s, uint32_t *same)
+match_all(const asy_same *s, uint32_t *same)
 {
     bool alone = s->p->process_count <= 1;
 

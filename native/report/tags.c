@@ -36,6 +36,34 @@ label_value(const asy_profile_func *f, const char *key)
     return NULL;
 }
 
+static bool
+find_label(const asy_profile *p, const char *key, size_t key_len, const char *value, asy_view_label *out)
+{
+    for (uint32_t f = 0; f < p->func_count; f++) {
+        const char *const *labels = p->funcs[f].labels;
+
+        for (uint32_t i = 0; i + 1 < p->funcs[f].label_count; i += 2) {
+            if (strlen(labels[i]) == key_len && memcmp(labels[i], key, key_len) == 0 &&
+                strcmp(labels[i + 1], value) == 0) {
+                *out = (asy_view_label){labels[i], labels[i + 1]};
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+bool
+asy_tags_find(const asy_profile *p, const char *text, asy_view_label *out)
+{
+    for (const char *at = strchr(text, '='); at != NULL; at = strchr(at + 1, '=')) {
+        if (find_label(p, text, (size_t)(at - text), at + 1, out)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 // Which functions are labels that occur in the view? The caller frees.
 static bool *
 used_labels(const asy_view *v)

@@ -2,10 +2,15 @@
 #ifndef ASY_REPORT_TAGS_H
 #define ASY_REPORT_TAGS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/status.h"
 #include "report/view.h"
+
+// The label that "key=value" means: any of its "=" may be the one between, the first that such a label has is taken. *out is the
+// profile's own text. Returns false if there is none.
+bool asy_tags_find(const asy_profile *p, const char *text, asy_view_label *out);
 
 // Which value of `key` each node ran with: the innermost label that has the key decides.
 typedef struct {

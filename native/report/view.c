@@ -10,8 +10,9 @@
 #include "report/same.h"
 
 typedef struct {
-    uint32_t into;   // merged node, ASY_VIEW_NONE = left out
-    bool counts, on; // its counts are taken; its label is the one asked for
+    uint32_t into; // merged node, ASY_VIEW_NONE = left out
+    uint32_t on;   // a bit for each label asked for that holds here
+    bool counts;   // its counts are taken
 } place;
 
 typedef struct {
@@ -19,6 +20,7 @@ typedef struct {
     const asy_view_select *select;
     uint64_t *cost_ps; // per merged node
     uint64_t startup_ps;
+    uint32_t all_on; // place.on where all labels hold
     uint32_t cap;
     uint32_t *slots;     // merged node of (parent, func); 0 = empty
     uint32_t slot_count; // power of two
@@ -146,21 +148,27 @@ add_counts(asy_view_node *to, const asy_profile_node *from)
     to->suspended_ns += from->suspended_ns;
 }
 
-// Is this node's label the one asked for? Without a label of that key it is as its parent.
-static bool
-label_on(const asy_profile *p, const asy_profile_node *n, const asy_view_select *s, bool parent_on)
+// Which labels asked for hold at this node? One whose key it does not set holds as it does at its parent.
+static uint32_t
+labels_on(const asy_profile *p, const asy_profile_node *n, const asy_view_select *s, uint32_t parent_on)
 {
     const asy_profile_func *f = &p->funcs[n->func];
+    uint32_t on = parent_on;
 
     if ((n->kind & 0xffu) != ASY_NODE_TAG) {
-        return parent_on;
+        return on;
     }
-    for (uint32_t i = 0; i + 1 < f->label_count; i += 2) {
-        if (strcmp(f->labels[i], s->tag_key) == 0) {
-            return strcmp(f->labels[i + 1], s->tag_value) == 0;
+    for (uint32_t l = 0; l < s->label_count; l++) {
+        for (uint32_t i = 0; i + 1 < f->label_count; i += 2) {
+            if (strcmp(f->labels[i], s->labels[l].key) == 0) {
+                bool same = strcmp(f->labels[i + 1], s->labels[l].value) == 0;
+
+                on = same ? on | (1u << l) : on & ~(1u << l);
+                break;
+            }
         }
     }
-    return parent_on;
+    return on;
 }
 
 static asy_status
@@ -171,10 +179,11 @@ grow_places(builder *b, uint32_t count)
     if (count <= b->place_cap) {
         return ASY_OK;
     }
-    places = realloc(b->places, count * sizeof *places);
+    places = calloc(count, sizeof *places); // of the thread before nothing is kept
     if (places == NULL) {
         return ASY_ENOMEM;
     }
+    free(b->places);
     b->places = places;
     b->place_cap = count;
     return ASY_OK;
@@ -193,8 +202,8 @@ place_node(builder *b, const asy_profile_thread *th, uint32_t i, uint32_t progra
     if (i == program) {
         parent = part == ASY_VIEW_PROGRAM ? 0 : part == ASY_VIEW_STARTUP ? ASY_VIEW_NONE : parent;
     }
-    here->on = b->select->tag_key == NULL || label_on(b->view->profile, n, b->select, up->on);
-    here->counts = here->on && parent != ASY_VIEW_NONE;
+    here->on = labels_on(b->view->profile, n, b->select, up->on);
+    here->counts = here->on == b->all_on && parent != ASY_VIEW_NONE;
     here->into = ASY_VIEW_NONE;
     return parent == ASY_VIEW_NONE ? ASY_OK : child_of(b, parent, b->view->same[n->func], &here->into);
 }
@@ -206,8 +215,8 @@ place_root(builder *b, uint32_t program)
                     : b->select->part == ASY_VIEW_STARTUP ? program == 0
                                                           : false;
 
-    b->places[0].on = b->select->tag_key == NULL;
-    b->places[0].counts = b->places[0].on && !left_out;
+    b->places[0].on = 0;
+    b->places[0].counts = b->all_on == 0 && !left_out;
     b->places[0].into = left_out ? ASY_VIEW_NONE : 0;
 }
 
@@ -355,7 +364,7 @@ asy_view_make(const asy_profile *p, const asy_view_select *select, asy_view **ou
 {
     builder b = {.select = select};
     bool *process_seen = calloc((size_t)p->process_count + 1, 1);
-    uint32_t root;
+    uint32_t root, *same = NULL;
     asy_status st = ASY_ENOMEM;
 
     *out = NULL;
@@ -363,8 +372,14 @@ asy_view_make(const asy_profile *p, const asy_view_select *select, asy_view **ou
     if (b.view == NULL || process_seen == NULL) {
         goto done;
     }
+    if (select->label_count > ASY_VIEW_LABELS) {
+        st = ASY_ELIMIT;
+        goto done;
+    }
+    b.all_on = select->label_count == 32 ? UINT32_MAX : (1u << select->label_count) - 1;
     b.view->profile = p;
-    st = asy_same_make(p, &b.view->same);
+    st = asy_same_make(p, &same);
+    b.view->same = same;
     if (st == ASY_OK) {
         st = add_node(&b, 0, ASY_VIEW_NONE, &root);
     }

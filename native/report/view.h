@@ -18,12 +18,18 @@ typedef enum {
     ASY_VIEW_ALL,
 } asy_view_part;
 
+typedef struct {
+    const char *key, *value;
+} asy_view_label;
+
+#define ASY_VIEW_LABELS 32u
+
 // What to look at. All conditions hold together; zeroed = the whole program. Strings are borrowed during asy_view_make.
 typedef struct {
-    const char *thread; // name, or serial in decimal; NULL = all
-    const char *tag_key,
-        *tag_value; // only what ran with this label (of nested labels with one key the inner counts); NULL = all
-    uint64_t pid;   // 0 = all
+    const char *thread;           // name, or serial in decimal; NULL = all
+    const asy_view_label *labels; // only what ran with all of these (of nested labels with one key the inner counts)
+    uint32_t label_count;         // up to ASY_VIEW_LABELS; 0 = all
+    uint64_t pid;                 // 0 = all
     asy_view_part part;
 } asy_view_select;
 
@@ -58,7 +64,7 @@ typedef struct {
 } asy_view;
 
 // Caller frees with asy_view_free; NULL on error. A selection that matches nothing is a view with threads == 0.
-// Errors: ASY_ENOMEM, ASY_ELIMIT (more than 2^31 nodes).
+// Errors: ASY_ENOMEM, ASY_ELIMIT (more than 2^30 nodes, or too many labels).
 asy_status asy_view_make(const asy_profile *p, const asy_view_select *select, asy_view **out);
 void asy_view_free(asy_view *v);
 

@@ -113,11 +113,53 @@ asy_words_wrap(asy_out *o, const asy_words *parts, const char *joint, int column
 // ---- names ----
 
 char *
+asy_words_label(const char *key, const char *value, int columns)
+{
+    const char *around = key[0] == '\0' || strchr(key, '=') != NULL ? "'" : "";
+    char *out, *text;
+
+    if (asprintf(&text, "%s%s%s=%s", around, key, around, value[0] == '\0' ? "''" : value) < 0) {
+        return NULL;
+    }
+    out = asy_text_fit(text, columns, ASY_CUT_END);
+    free(text);
+    return out;
+}
+
+// "customer=acme, day=3"
+static char *
+name_labels(const asy_profile_func *f, int columns)
+{
+    char *text = strdup(""), *out;
+
+    for (uint32_t i = 0; text != NULL && i + 1 < f->label_count; i += 2) {
+        char *label = asy_words_label(f->labels[i], f->labels[i + 1], columns), *longer = NULL;
+
+        if (label == NULL || asprintf(&longer, "%s%s%s", text, i == 0 ? "" : ", ", label) < 0) {
+            longer = NULL;
+        }
+        free(label);
+        free(text);
+        text = longer;
+    }
+    out = text == NULL ? NULL : asy_text_fit(text, columns, ASY_CUT_END);
+    free(text);
+    return out;
+}
+
+char *
 asy_words_func(const asy_profile *p, uint32_t func, int columns)
 {
-    const char *name = func == ASY_VIEW_NONE ? "outside of any function" : p->funcs[func].name;
+    const char *name;
 
-    if (func != ASY_VIEW_NONE && p->funcs[func].kind == ASY_NODE_PY && strcmp(name, "<module>") == 0) {
+    if (func == ASY_VIEW_NONE) {
+        return asy_text_fit("outside of any function", columns, ASY_CUT_END);
+    }
+    name = p->funcs[func].name;
+    if (p->funcs[func].kind == ASY_NODE_TAG && p->funcs[func].label_count > 0) {
+        return name_labels(&p->funcs[func], columns);
+    }
+    if (p->funcs[func].kind == ASY_NODE_PY && strcmp(name, "<module>") == 0) {
         name = "top level";
     }
     return asy_text_fit(name[0] == '\0' ? "(no name)" : name, columns, ASY_CUT_END);
@@ -126,10 +168,14 @@ asy_words_func(const asy_profile *p, uint32_t func, int columns)
 char *
 asy_words_full(const asy_profile *p, uint32_t func, int columns)
 {
-    const asy_profile_func *f = func == ASY_VIEW_NONE ? NULL : &p->funcs[func];
+    const asy_profile_func *f;
     char *joined, *out;
 
-    if (f == NULL || f->kind != ASY_NODE_C || f->module[0] == '\0' || strcmp(f->module, "builtins") == 0 ||
+    if (func == ASY_VIEW_NONE) {
+        return asy_words_func(p, func, columns);
+    }
+    f = &p->funcs[func];
+    if (f->kind != ASY_NODE_C || f->module[0] == '\0' || strcmp(f->module, "builtins") == 0 ||
         strchr(f->name, '.') != NULL) {
         return asy_words_func(p, func, columns);
     }

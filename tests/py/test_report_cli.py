@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 from collections.abc import Callable
@@ -112,6 +113,163 @@ def test_cut_recording_shows_what_is_there_and_says_so(assay: Any, make: MakeRec
     assert read_json(assay, path)["session"]["complete"] is False
 
 
+def test_newest_recording_that_can_be_read_is_opened(assay: Any, make: MakeRecording, tmp_path: Path) -> None:
+    os.utime(make("nightly"), ns=(1, 1))
+    (tmp_path / "broken.assay").write_bytes(b"not a recording")
+    (tmp_path / "folder.assay").mkdir()
+    result = assay("report", cwd=tmp_path)
+    assert result.returncode == 0
+    assert result.stdout.startswith("nightly.assay ")
+    assert result.stderr == "assay: skipped broken.assay: it is not a recording of assay, at byte 0\n"
+
+
+def test_no_readable_recording_is_one_sentence(assay: Any, tmp_path: Path) -> None:
+    (tmp_path / "broken.assay").write_bytes(b"not a recording")
+    assert "broken.assay, the only recording here, cannot be read: it is no" in refused(assay("report", cwd=tmp_path))
+    (tmp_path / "older.assay").write_bytes(b"")
+    os.utime(tmp_path / "older.assay", ns=(1, 1))
+    assert "none of the 2 recordings here can be read; the newest, broken.assay: it is no" in refused(
+        assay("report", cwd=tmp_path)
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--tree", "--callers", "fib"], "--tree and --callers are two reports"),
+        (["--callees", "fib", "--tree"], "--tree and --callees are two reports"),
+        (["--tree", "--by", "tag"], "--tree and --by tag are two reports"),
+        (["--tree", "--by", "cpu"], "--by is for lists"),
+        (["--by", "tag", "--callers", "fib"], "--by tag and --callers are two reports"),
+        (["--by", "tag", "--only", "fib"], "--by tag lists tags, not functions"),
+        (["--format", "json", "--tree"], "--tree is for text"),
+        (["--format", "json", "--by", "cpu"], "--by is for text"),
+        (["--format", "json", "--limit", "3"], "--limit is for text"),
+        (["--format", "json", "--only", "fib"], "--only is for text"),
+        (["--only", "a", "--only", "b"], "one --only at a time, not a and b"),
+        (["--thread", "1", "--thread", ""], "one --thread at a time, not 1 and ''"),
+        (["--process", "4000", "--process", "4001"], "one process, not several"),
+        (["--process", "0"], "one process, not 0"),
+        (["--only", ""], "--only needs the name"),
+        (["--callers="], "--callers needs the name"),
+        (["--callees", ""], "--callees needs the name"),
+        (["--thread", ""], "no thread '' in this recording"),
+        (["--by", ""], "--by cannot be ''"),
+        (["--tag", ""], "--tag takes KEY=VALUE, not ''"),
+        (["--limit", ""], "--limit takes a number, not ''"),
+    ],
+    ids=str,
+)
+def test_option_that_would_not_be_heeded_is_refused(
+    assay: Any, make: MakeRecording, options: list[str], sentence: str
+) -> None:
+    assert sentence in refused(assay("report", make("corners"), *options))
+
+
+def test_empty_file_name_is_quoted_and_a_directory_is_called_one(assay: Any, tmp_path: Path) -> None:
+    assert refused(assay("report", "", cwd=tmp_path)) == "assay: '' does not exist\n"
+    assert refused(assay("report", ".", cwd=tmp_path)) == "assay: . cannot be read: it is a directory\n"
+
+
+def lines_of(assay: Any, *args: str | Path, width: int = 150) -> list[list[str]]:
+    """The words of each line of a report."""
+    result = assay("report", *args, env={"COLUMNS": str(width)})
+    assert result.returncode == 0, result.stderr
+    assert max(map(len, result.stdout.splitlines())) <= width
+    return [line.split() for line in result.stdout.splitlines()]
+
+
+def test_callers_of_a_recursive_function_show_its_time(assay: Any, make: MakeRecording) -> None:
+    lines = lines_of(assay, make("corners"), "--callers", "fib")
+    rows = {" ".join(words[10:-1]): words[:10] for words in lines if words and words[-1].startswith("corners.py:")}
+    # self, total, cpu, calls, per call and the mark
+    assert " ".join(rows["top level"]) == "100.00 ms 700.00 ms 100.00 ms 1 700 ms *"
+    assert " ".join(rows["fib"]) == "600.00 ms 600.00 ms 600.00 ms 0/6 100 ms *"
+
+
+def test_function_is_found_by_the_name_that_is_shown(assay: Any, make: MakeRecording) -> None:
+    path = make("nightly")
+    callees = assay("report", path, "--callees", "top level").stdout
+    assert "it calls" in callees and "main" in callees
+    assert "nightly_report.py:1" in assay("report", path, "--only", "top lev*").stdout
+
+
+def test_callers_and_callees_together_are_both_shown_and_only_chooses(assay: Any, make: MakeRecording) -> None:
+    path = make("nightly")
+    both = assay("report", path, "--callers", "build_lookup", "--callees", "write_report").stdout
+    assert "called by" in both and "it calls" in both
+    some = assay("report", path, "--callees", "write_report", "--only", "sqlite3").stdout
+    assert "Cursor.execute" in some and "build_lookup" not in some
+    none = assay("report", path, "--callers", "write_report", "--only", "sqlite3").stdout
+    assert "nothing that matches called it" in none
+
+
+def test_suspended_time_is_shown_where_there_is_any(assay: Any, make: MakeRecording) -> None:
+    path = make("corners")
+    for width in (80, 150):
+        for options in ([], ["--tree"], ["--by", "suspended"], ["--callers", "work"]):
+            lines = lines_of(assay, path, *options, width=width)
+            assert any("suspended" in words for words in lines)
+            assert any("work" in words and " ".join(words).count("2.50 s") == 1 for words in lines)
+    assert lines_of(assay, path, "--by", "suspended")[2][-2] == "work"
+    assert not any("suspended" in words for words in lines_of(assay, make("nightly")))
+    assert not any("suspended" in words for words in lines_of(assay, path, "--callers", "fib"))
+
+
+@pytest.mark.parametrize(
+    ("tags", "calls"),
+    [
+        (["a=b=c"], "71"),
+        (["x=y=z"], "72"),
+        (["=no key"], "3"),
+        (["no value="], "4"),
+        (["a=b=c", "x=y=z"], "70"),
+        (["x=y=z", "a=b=c"], "70"),
+        (["a=b=c", "a=b=c"], "71"),
+    ],
+    ids=str,
+)
+def test_every_tag_can_be_selected_and_several_hold_together(
+    assay: Any, make: MakeRecording, tags: list[str], calls: str
+) -> None:
+    path = make("corners")
+    options = [word for tag in tags for word in ("--tag", tag)]
+    page = read_json(assay, path, *options)
+    assert [f["calls"] for f in page["functions"] if f["name"] == "work"] == [int(calls)]
+    assert ["=".join(pair) for pair in page["view"]["tags"]] == tags
+    assert page["view"]["tag"] == page["view"]["tags"][0]
+    assert calls in next(words for words in lines_of(assay, path, *options) if "work" in words)
+
+
+def test_tags_that_never_held_together_select_nothing(assay: Any, make: MakeRecording) -> None:
+    page = read_json(assay, make("nightly"), "--tag", "customer=acme", "--tag", "customer=globex")
+    assert sum(node["calls"] for node in page["nodes"]) == 0
+    assert refused(assay("report", make("nightly"), "--tag", "customer=acme", "--tag", "=")).endswith("the tag =\n")
+
+
+def test_empty_keys_and_values_are_shown(assay: Any, make: MakeRecording) -> None:
+    path = make("corners")
+    table = lines_of(assay, path, "--by", "tag")
+    assert any(words[-1:] == ["''"] and words[0] == "self" for words in table)
+    assert any(words[-1:] == ["''"] and words[0] != "self" for words in table)
+    for tag, shown in (("=no key", "''=no key"), ("no value=", "no value=''"), ("x=y=z", "'x=y'=z")):
+        assert f"only {shown}\n" in assay("report", path, "--tag", tag, env={"COLUMNS": "150"}).stdout
+
+
+def test_one_branch_is_no_branches(assay: Any, make: MakeRecording) -> None:
+    assert "left out besides: 1 branch below 1 %, 1.00 ms\n" in assay("report", make("corners"), "--tree").stdout
+
+
+def test_styles_without_text_leave_no_codes(assay: Any, make: MakeRecording) -> None:
+    for kind, func in (("nightly", "write_report"), ("corners", "fib")):
+        path = make(kind)
+        for options in ([], ["--tree"], ["--by", "tag"], ["--callers", func]):
+            text = assay("report", path, "--color", "always", *options).stdout
+            assert "\x1b[2m" in text
+            assert re.search("\x1b\\[[0-9]+m\x1b\\[0m", text) is None
+            assert text.count("\x1b[0m") == len(re.findall("\x1b\\[[1-9]", text))
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -195,13 +353,25 @@ def test_closed_pipe_is_quiet(assay: Any, make: MakeRecording) -> None:
         assert process.wait() == status
 
 
-def test_full_disk_is_one_sentence(assay: Any, make: MakeRecording) -> None:
-    with open("/dev/full", "w") as full:
-        result = subprocess.run(
-            [assay.path, "report", make("nightly")], stdout=full, stderr=subprocess.PIPE, text=True, env=assay.environ()
-        )
+@pytest.mark.parametrize("options", [[], ["--format", "json"], ["--tree"]], ids=str)
+@pytest.mark.parametrize(("kind", "redirection"), [("nightly", ">/dev/full"), ("5000", ">/dev/full"), ("5000", ">&-")])
+def test_report_that_cannot_be_written_is_one_sentence(
+    assay: Any, make: MakeRecording, options: list[str], kind: str, redirection: str
+) -> None:
+    result = subprocess.run(
+        ["sh", "-c", f'exec "$@" {redirection}', "sh", assay.path, "report", make(kind), *options],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=assay.environ(),
+    )
     assert result.returncode == 2
-    assert result.stderr == "assay: the report cannot be written: No space left on device\n"
+    why = "No space left on device" if "full" in redirection else "standard output is closed"
+    assert result.stderr == f"assay: the report cannot be written: {why}\n"
+
+
+def test_report_to_a_null_device_is_no_closed_output(assay: Any, make: MakeRecording) -> None:
+    result = subprocess.run([assay.path, "report", make("nightly")], stdout=subprocess.DEVNULL, env=assay.environ())
+    assert result.returncode == 0
 
 
 def test_help_names_every_option(assay: Any) -> None:

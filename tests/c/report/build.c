@@ -133,6 +133,14 @@ build_open(build *b, uint32_t thread, uint32_t node, uint64_t calls, uint64_t se
 }
 
 void
+build_suspended(build *b, uint32_t thread, uint32_t node, uint64_t calls, uint64_t self_ns, uint64_t suspended_ns)
+{
+    asy_write_counts c = {.calls = calls, .resumes = calls, .self_ns = self_ns, .suspended_ns = suspended_ns};
+
+    assert_int_equal(asy_write_node_counts(b->writer, thread, node, &c), ASY_OK);
+}
+
+void
 build_note(build *b, const char *sentence)
 {
     assert_int_equal(asy_write_note(b->writer, sentence), ASY_OK);

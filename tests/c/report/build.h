@@ -28,6 +28,8 @@ uint32_t build_node(build *b, uint32_t thread, uint32_t parent, uint32_t func, u
                     uint64_t wait_ns);
 void build_process(build *b, uint32_t id); // a second one, with little known of it
 void build_open(build *b, uint32_t thread, uint32_t node, uint64_t calls, uint64_t self_ns, uint32_t open);
+// A node that exists is a generator's or coroutine's.
+void build_suspended(build *b, uint32_t thread, uint32_t node, uint64_t calls, uint64_t self_ns, uint64_t suspended_ns);
 void build_note(build *b, const char *sentence);
 void build_end(build *b, uint64_t duration_ns); // the process and the end block
 asy_profile *build_load(build *b);              // of a recording in memory; owned by the caller

@@ -1,5 +1,6 @@
 // sample.c: report_sample KIND FILE writes a recording with known content.
-// KIND: nightly, names (what names may hold), or a number of nodes.
+// KIND: nightly, names (what names may hold), corners (recursion, a coroutine, labels with "=" and without text), or a number of
+// nodes.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -28,6 +29,34 @@ build_names(build *b)
     }
     build_node(b, 0, n, build_tag(b, "k\"ey", "v\nalue"), 1, 0, 0);
     build_end(b, 20 * MS);
+}
+
+static void
+build_corners(build *b)
+{
+    static const char *const labels[][2] = {{"a", "b=c"}, {"x=y", "z"}, {"", "no key"}, {"no value", ""}};
+    uint32_t top, n, fib, work;
+
+    build_begin(b, "corners.py", "/srv", "corners.py");
+    fib = build_python(b, "fib", "/srv/corners.py", 2);
+    work = build_python(b, "work", "/srv/corners.py", 8);
+    build_thread(b, "MainThread");
+    top = build_node(b, 0, 0, build_python(b, "<module>", "/srv/corners.py", 1), 1, 1 * MS, 0);
+    b->process.program_node = top;
+    n = build_node(b, 0, top, fib, 1, 100 * MS, 0);
+    n = build_node(b, 0, n, fib, 2, 200 * MS, 0);
+    build_node(b, 0, n, fib, 4, 400 * MS, 0);
+    n = build_node(b, 0, top, work, 0, 0, 0);
+    build_suspended(b, 0, n, 3, 50 * MS, 2500 * MS);
+    for (uint32_t i = 0; i < sizeof labels / sizeof *labels; i++) {
+        n = build_node(b, 0, top, build_tag(b, labels[i][0], labels[i][1]), 1, 0, 0);
+        build_node(b, 0, n, work, i + 1, (i + 1) * MS, 0);
+    }
+    n = build_node(b, 0, top, build_tag(b, "a", "b=c"), 1, 0, 0);
+    n = build_node(b, 0, n, build_tag(b, "x=y", "z"), 1, 0, 0);
+    build_node(b, 0, n, work, 70, 70 * MS, 0);
+    build_node(b, 0, top, build_python(b, "little", "/srv/corners.py", 9), 1, 1 * MS, 0);
+    build_end(b, 900 * MS);
 }
 
 // Calls of a hundred functions, ten levels deep and wide.
@@ -59,15 +88,17 @@ main(int argc, char **argv)
     int fd;
 
     if (argc != 3) {
-        fprintf(stderr, "usage: report_sample nightly|names|COUNT FILE\n");
+        fprintf(stderr, "usage: report_sample nightly|names|corners|COUNT FILE\n");
         return 2;
     }
     if (strcmp(argv[1], "nightly") == 0) {
         build_nightly(&b);
     } else if (strcmp(argv[1], "names") == 0) {
         build_names(&b);
+    } else if (strcmp(argv[1], "corners") == 0) {
+        build_corners(&b);
     } else {
-        build_many(&b, (uint32_t)atol(argv[1]));
+        build_many(&b, (uint32_t)strtoul(argv[1], NULL, 10));
     }
     bytes = asy_writer_bytes(b.writer, &len);
     fd = open(argv[2], O_WRONLY | O_CREAT | O_TRUNC, 0644);

@@ -85,6 +85,7 @@ count_lines(const char *text)
 static void
 test_pages_are_as_in_golden_at_80_and_200_columns(void **state)
 {
+    static const char *const acme[] = {"customer=acme"};
     static const struct {
         const char *name;
         asy_report r;
@@ -95,7 +96,7 @@ test_pages_are_as_in_golden_at_80_and_200_columns(void **state)
         {"tree", {.tree = true, .limit = 200}},
         {"callers", {.callers = "build_lookup"}},
         {"callees", {.callees = "write_report"}},
-        {"acme", {.select = {.tag_key = "customer", .tag_value = "acme"}}},
+        {"acme", {.tags = acme, .tag_count = 1}},
         {"startup", {.select = {.part = ASY_VIEW_STARTUP}}},
     };
     static const int widths[] = {80, 200};

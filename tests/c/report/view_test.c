@@ -355,12 +355,63 @@ test_inner_label_counts_and_time_under_it_is_its_callers(void **state)
     asy_tags_clear(&tags);
     asy_view_free(v);
 
-    v = view_of(p, &(asy_view_select){.tag_key = "customer", .tag_value = "acme"});
+    v = view_of(p, &(asy_view_select){.labels = &(asy_view_label){"customer", "acme"}, .label_count = 1});
     assert_int_equal(v->nodes[0].total_ns, 230);
     assert_int_equal(flat_row(v, f).calls, 3);
     assert_int_equal(flat_row(v, m).calls, 0); // the way to it, without counts of its own
     assert_int_equal(flat_row(v, m).total_ns, 230);
     asy_view_free(v);
+    asy_profile_free(p);
+    build_free(&b);
+}
+
+// main: tag customer=acme { tag day=3 { f }, tag day=4, customer=globex { f }, f }
+static void
+test_several_labels_hold_together(void **state)
+{
+    static const asy_view_label both[] = {{"day", "3"}, {"customer", "acme"}};
+    static const asy_view_label contradiction[] = {{"customer", "globex"}, {"customer", "acme"}};
+    asy_view_label many[ASY_VIEW_LABELS + 1];
+    build b;
+    asy_profile *p;
+    asy_view *v;
+    uint32_t m, f, n, customer;
+
+    (void)state;
+    build_begin(&b, "", "/p", "");
+    m = build_python(&b, "main", "/p/x.py", 1);
+    f = build_python(&b, "f", "/p/x.py", 2);
+    build_thread(&b, "MainThread");
+    n = build_node(&b, 0, 0, m, 1, 1, 0);
+    customer = build_node(&b, 0, n, build_tag(&b, "customer", "acme"), 1, 2, 0);
+    n = build_node(&b, 0, customer, build_tag(&b, "day", "3"), 1, 40, 0);
+    build_node(&b, 0, n, f, 5, 500, 0);
+    n = build_node(&b, 0, customer, build_tag(&b, "day", "4"), 1, 6, 0);
+    n = build_node(&b, 0, n, build_tag(&b, "customer", "globex"), 1, 7, 0);
+    build_node(&b, 0, n, f, 8, 8000, 0);
+    build_node(&b, 0, customer, f, 9, 90000, 0);
+    build_end(&b, 100000);
+    p = build_load(&b);
+
+    v = view_of(p, &(asy_view_select){.labels = both, .label_count = 2});
+    assert_int_equal(v->nodes[0].total_ns, 540);
+    assert_int_equal(flat_row(v, f).calls, 5);
+    asy_view_free(v);
+    v = view_of(p, &(asy_view_select){.labels = both, .label_count = 1});
+    assert_int_equal(v->nodes[0].total_ns, 540);
+    asy_view_free(v);
+    v = view_of(p, &(asy_view_select){.labels = contradiction, .label_count = 2});
+    assert_int_equal(v->nodes[0].total_ns, 0);
+    asy_view_free(v);
+    for (uint32_t i = 0; i <= ASY_VIEW_LABELS; i++) {
+        many[i] = both[1];
+    }
+    v = view_of(p, &(asy_view_select){.labels = many, .label_count = ASY_VIEW_LABELS});
+    assert_int_equal(v->nodes[0].total_ns, 2 + 40 + 500 + 6 + 90000);
+    asy_view_free(v);
+    assert_int_equal(asy_view_make(p, &(asy_view_select){.labels = many, .label_count = ASY_VIEW_LABELS + 1}, &v),
+                     ASY_ELIMIT);
+    assert_null(v);
     asy_profile_free(p);
     build_free(&b);
 }
@@ -445,6 +496,7 @@ main(void)
         cmocka_unit_test(test_threads_merge_by_path),
         cmocka_unit_test(test_program_and_startup_are_apart),
         cmocka_unit_test(test_inner_label_counts_and_time_under_it_is_its_callers),
+        cmocka_unit_test(test_several_labels_hold_together),
         cmocka_unit_test(test_collapse_lays_direct_recursion_flat_at_any_depth),
         cmocka_unit_test(test_functions_of_two_processes_are_one_but_lambdas_of_one_stay_apart),
     };
