@@ -20,10 +20,10 @@ except ImportError as problem:  # no agent for this interpreter: labels go nowhe
 __all__ = ["Recording", "RecordingError", "open", "profile", "start", "stop", "tag"]
 
 
-def open(path):  # noqa: A001: assay.open, as gzip.open
-    from .recording import load
+def open(path):
+    from .recording import load_file
 
-    return load(path)
+    return load_file(path)
 
 
 def __getattr__(name):

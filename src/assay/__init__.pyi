@@ -7,7 +7,7 @@ from ._agent import stop as stop
 from ._agent import tag as tag
 from .recording import Recording as Recording
 
-def open(path: str | PathLike[str]) -> Recording:
+def open(path: str | bytes | PathLike[str] | PathLike[bytes]) -> Recording:
     """Read a recording from a file.
 
     One that was cut, or has a damaged block, is read up to there: `session.complete` is False, `session.cut_at` the

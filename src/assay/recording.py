@@ -11,8 +11,10 @@ from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from errno import EISDIR
 from functools import cached_property
-from os import PathLike, fspath
+from os import PathLike, fsdecode, strerror
+from os.path import isdir
 from types import MappingProxyType
 from typing import Any
 
@@ -319,7 +321,7 @@ def load(source: bytes | str | PathLike[str]) -> Recording:
     byte offset.
     Raises: RecordingError, naming the byte offset, if it is no recording or contradicts itself; OSError.
     """
-    loaded = Loaded(source if isinstance(source, bytes) else fspath(source))
+    loaded = Loaded(source if isinstance(source, bytes) else fsdecode(source))
     start, duration, command, directory, script, version, complete, cut_at, losses, notes = loaded.session()
     functions = tuple(function_of(i, row) for i, row in enumerate(loaded.functions()))
     return Recording(
@@ -330,6 +332,14 @@ def load(source: bytes | str | PathLike[str]) -> Recording:
         threads=tuple(thread_of(i, row, loaded.columns(i), functions) for i, row in enumerate(loaded.threads())),
         functions=functions,
     )
+
+
+def load_file(path: str | bytes | PathLike[str] | PathLike[bytes]) -> Recording:
+    """As `load`, of a file only: bytes are its name."""
+    name = fsdecode(path)
+    if isdir(name):
+        raise IsADirectoryError(EISDIR, strerror(EISDIR), name)
+    return load(name)
 
 
 def write(data: bytes, path: str | PathLike[str]) -> None:

@@ -564,6 +564,38 @@ else:
     )
 
 
+def test_name_of_a_recording_may_be_bytes_and_is_in_every_error(inside):
+    inside(
+        SAVED
+        + """
+import os, pathlib
+class Bytes:
+    def __fspath__(self):
+        return b"saved.assay"
+wanted = assay.open("saved.assay").threads
+for name in (b"saved.assay", pathlib.Path("saved.assay"), Bytes()):
+    assert assay.open(name).threads == wanted, name
+open("bad.assay", "wb").write(b"nothing")
+os.mkdir("folder.assay")
+for name, error in (("bad", assay.RecordingError), ("missing", FileNotFoundError), ("folder", IsADirectoryError)):
+    for given in (f"{name}.assay", f"{name}.assay".encode()):
+        try:
+            assay.open(given)
+        except error as e:
+            assert f"{name}.assay" in str(e), str(e)
+        else:
+            raise AssertionError(given)
+for wrong in (3, None):
+    try:
+        assay.open(wrong)
+    except TypeError:
+        pass
+    else:
+        raise AssertionError(wrong)
+"""
+    )
+
+
 def test_script_cannot_be_measured_while_all_tools_are_taken(inside, python):
     if python.minor < 12:
         pytest.skip("no sys.monitoring")
