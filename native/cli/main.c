@@ -9,18 +9,17 @@
 #include "cli/run_cmd.h"
 #include "cli/say.h"
 
-static const char help[] =
-    "assay: tells Python developers where time and memory go\n"
-    "\n"
-    "  assay run script.py …        run a program, count and time every call, say what dominates\n"
-    "  assay report [FILE]          look at a recording: --tree, --by cpu, --callers FUNCTION, …\n"
-    "  assay --version\n"
-    "  assay VERB --help            options and examples of a verb\n"
-    "\n"
-    "examples:\n"
-    "  assay run nightly_report.py\n"
-    "  assay run -m pytest tests\n"
-    "  assay report --tree\n";
+static const char help[] = "assay: says which functions of a Python program cost what\n"
+                           "\n"
+                           "  assay run script.py …   run a program, count and time its calls\n"
+                           "  assay report [FILE]     look at a recording: --tree, --callers FUNCTION, …\n"
+                           "  assay --version\n"
+                           "  assay VERB --help       options and examples of a verb\n"
+                           "\n"
+                           "examples:\n"
+                           "  assay run nightly_report.py\n"
+                           "  assay run -m pytest tests\n"
+                           "  assay report --tree\n";
 
 typedef struct {
     const char *name;

@@ -391,3 +391,17 @@ def test_help_names_every_option(assay: Any) -> None:
         "color",
     ):
         assert f"--{option}" in text
+    for word in ("self", "total", "cpu", "suspended", "calls", "name", "tag", "text", "json", "always", "never"):
+        assert word in text
+
+
+@pytest.mark.parametrize("redirection", [">/dev/full", ">&-"])
+def test_help_that_cannot_be_written_is_one_sentence(assay: Any, redirection: str) -> None:
+    result = subprocess.run(
+        ["sh", "-c", f'exec "$@" {redirection}', "sh", assay.path, "report", "--help"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=assay.environ(),
+    )
+    assert result.returncode == 2
+    assert result.stderr.startswith("assay: ") and result.stderr.count("\n") == 1

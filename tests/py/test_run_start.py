@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -168,7 +169,14 @@ def test_help_has_examples_for_each_verb(assay):
         result = assay(*arguments)
         assert result.returncode == 0
         assert "examples:" in result.stdout
+        assert max(map(len, result.stdout.splitlines())) <= 80
         assert result.stderr == ""
+
+
+def test_help_of_run_names_every_option(assay):
+    text = assay("run", "--help").stdout
+    for option in ("--calls", "--no-c-calls", "-o", "--output", "--python", "--arena", "-q", "--quiet", "-h", "--help"):
+        assert re.search(rf"(^|[ (]){option}[ ,]", text, re.MULTILINE), option
 
 
 def test_the_version_is_told(assay):

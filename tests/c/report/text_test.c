@@ -310,11 +310,48 @@ test_units_have_three_digits_and_never_jump(void **state)
     assert_string_equal(asy_units_column(2000000, 5000000000).s, "2.00 ms");
 }
 
+// Hours, millions of recursive calls, suspended time and long names, all at once.
+static void
+test_widest_rows_fit_80_columns(void **state)
+{
+    static const char name[] = "Repository.<locals>.find_all_matching_entries";
+    asy_profile *p;
+    build b;
+    uint32_t f, module, n;
+
+    (void)state;
+    build_begin(&b, "x.py", "/srv", "x.py");
+    f = build_python(&b, name, "/srv/a_package_of_some_size/a_module_with_a_long_name.py", 12345);
+    module = build_python(&b, "<module>", "/srv/x.py", 1);
+    build_thread(&b, "MainThread");
+    n = build_node(&b, 0, 0, module, 1, 1 * MS, 0);
+    b.process.program_node = n;
+    for (uint64_t calls = 1000; calls < 3000000; calls *= 2000) {
+        n = build_node(&b, 0, n, f, 0, 0, 0);
+        build_suspended(&b, 0, n, calls, 12345678 * MS, 98765432 * MS);
+    }
+    build_end(&b, 98765432 * MS);
+    p = build_load(&b);
+    for (int page = 0; page < 4; page++) {
+        asy_report r = {
+            .tree = page == 1, .callers = page == 2 ? name : NULL, .callees = page == 3 ? "<module>" : NULL};
+        char *text = report_of(p, r, 80);
+
+        assert_true(widest_line(text) <= 80);
+        assert_non_null(strstr(text, "suspended"));
+        assert_non_null(strstr(text, page == 1 ? "2,001,000" : page == 3 ? "1,000" : "1,000/2,001,000"));
+        free(text);
+    }
+    asy_profile_free(p);
+    build_free(&b);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pages_are_as_in_golden_at_80_and_200_columns),
+        cmocka_unit_test(test_widest_rows_fit_80_columns),
         cmocka_unit_test(test_names_cannot_command_the_terminal),
         cmocka_unit_test(test_wide_and_combining_names_keep_columns_aligned),
         cmocka_unit_test(test_losses_and_killed_processes_are_said),
