@@ -17,6 +17,7 @@
 
 #define SECOND_NS 1000000000ull
 #define POLL_NS (SECOND_NS / 20)
+#define WRITE_FIRST_NS (SECOND_NS / 8) // soon: the disk may be full a moment later
 #define WRITE_MAX_NS (30 * SECOND_NS)
 #define CPU_GAP_NS 20000u // a thread's CPU clock costs 540 ns, so that shorter gaps do not ask it
 #define ARENA_LEAST_BYTES (2u * 1024 * 1024)
@@ -138,8 +139,8 @@ asy_measure_new(const asy_measure_plan *plan, int out_fd, const asy_write_sessio
     m->arena_fd = -1;
     m->clock = asy_clock_choose();
     m->begin = asy_clock_take_pair(m->clock);
-    m->write_gap_ns = SECOND_NS;
-    m->next_write_ns = m->begin.ns + SECOND_NS;
+    m->write_gap_ns = WRITE_FIRST_NS;
+    m->next_write_ns = m->begin.ns + WRITE_FIRST_NS;
     st = arena_make(m, plan);
     if (st == ASY_OK) {
         st = asy_writer_new(out_fd, &m->writer);

@@ -25,7 +25,7 @@ void asy_measure_free(asy_measure *m);
 // Value of the session's variable for the child.
 void asy_measure_session_value(const asy_measure *m, char *text, size_t size);
 
-// Harvest, unless that was a moment ago; write a checkpoint when one is due (after 1, 2, 4, … s, then every 30 s).
+// Harvest, unless that was a moment ago; write a checkpoint when one is due (gaps of 1/8, 1/4, 1/2 … s, then of 30 s).
 void asy_measure_poll(asy_measure *m);
 
 // Descriptors that become readable when a measured process other than `child` ends: at most `room`.

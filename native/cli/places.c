@@ -16,7 +16,6 @@
 
 #include "cli/say.h"
 #include "os/os.h"
-#include "record/format.h"
 
 #define LIBRARY "libassay-preload.so"
 
@@ -259,66 +258,11 @@ stem(const asy_run_options *o, char name[ASY_PATH_ROOM])
     snprintf(name, ASY_PATH_ROOM, "%.*s", (int)len, from);
 }
 
-// A recording, or one in the making.
-static bool
-is_recording(const char *path, const struct stat *st)
-{
-    char head[sizeof ASY_FORMAT_MAGIC - 1];
-    int fd = st->st_size > 0 ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
-    ssize_t n;
-
-    if (fd < 0) {
-        return st->st_size == 0;
-    }
-    n = read(fd, head, sizeof head);
-    close(fd);
-    return n == (ssize_t)sizeof head && memcmp(head, ASY_FORMAT_MAGIC, sizeof head) == 0;
-}
-
-// What is there may be moved or written over: nothing, a recording, an empty file, or what is no file at all (a pipe).
-static bool
-is_ours_to_take(const char *path)
-{
-    struct stat st, own;
-
-    if (stat(path, &st) != 0 || lstat(path, &own) != 0 || !S_ISREG(st.st_mode)) {
-        return true;
-    }
-    // Behind a link (/dev/stdout is one) only what is empty.
-    return S_ISLNK(own.st_mode) ? st.st_size == 0 : is_recording(path, &st);
-}
-
-// "x.assay" → "x.old.assay", "x" → "x.old". "": there is no file to keep.
-static bool
-old_name(const char *path, char old[ASY_PATH_ROOM])
-{
-    static const char suffix[] = ".assay";
-    size_t n = strlen(path);
-    struct stat st;
-    bool suffixed = n > sizeof suffix - 1 && strcmp(path + n - (sizeof suffix - 1), suffix) == 0;
-
-    old[0] = '\0';
-    if (lstat(path, &st) != 0 || !S_ISREG(st.st_mode)) {
-        return true;
-    }
-    return path_make(old, "%.*s.old%s", (int)(suffixed ? n - (sizeof suffix - 1) : n), path, suffixed ? suffix : "");
-}
-
-static int
-check_taken(const char *path)
-{
-    return is_ours_to_take(path)
-               ? 0
-               : asy_say_refused("%s is there and is no recording: remove it, or name another file with -o", path);
-}
-
 int
-asy_places_recording(const asy_run_options *o, char path[ASY_PATH_ROOM], char old[ASY_PATH_ROOM])
+asy_places_recording(const asy_run_options *o, char path[ASY_PATH_ROOM])
 {
     char name[ASY_PATH_ROOM];
-    struct stat st;
     bool fits;
-    int rc;
 
     if (o->output == NULL) {
         stem(o, name);
@@ -326,12 +270,7 @@ asy_places_recording(const asy_run_options *o, char path[ASY_PATH_ROOM], char ol
     } else {
         fits = path_make(path, "%s", o->output);
     }
-    if (!fits || *path == '\0' || !old_name(path, old)) {
-        return asy_say_refused("this is no name for a file: '%s'", o->output != NULL ? o->output : name);
-    }
-    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
-        return asy_say_refused("%s is a directory: -o needs the name of a file", path);
-    }
-    rc = check_taken(path);
-    return rc == 0 && *old != '\0' ? check_taken(old) : rc;
+    return fits && *path != '\0'
+               ? 0
+               : asy_say_refused("this is no name for a file: '%s'", o->output != NULL ? o->output : name);
 }

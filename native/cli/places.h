@@ -17,9 +17,7 @@ int asy_places_python(const char *asked, char path[ASY_PATH_ROOM]);
 // The file that a command names; found on PATH if it has no slash. 0, or 127 (none) or 126 (may not be run) after a sentence.
 int asy_places_command(const char *name, char path[ASY_PATH_ROOM]);
 
-// The recording's name, and the name under which the one before is kept ("": there is none). A file that is there and is no recording
-// is left alone.
-// 0, or the exit status after a sentence.
-int asy_places_recording(const asy_run_options *o, char path[ASY_PATH_ROOM], char old[ASY_PATH_ROOM]);
+// The recording's name. 0, or the exit status after a sentence.
+int asy_places_recording(const asy_run_options *o, char path[ASY_PATH_ROOM]);
 
 #endif

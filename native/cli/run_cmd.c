@@ -12,6 +12,7 @@
 
 #include "cli/child.h"
 #include "cli/measure.h"
+#include "cli/out_file.h"
 #include "cli/places.h"
 #include "cli/run_options.h"
 #include "cli/say.h"
@@ -60,13 +61,12 @@ typedef struct {
     asy_run_options options;
     char library[ASY_PATH_ROOM];
     char program[ASY_PATH_ROOM];
-    char recording[ASY_PATH_ROOM], old_recording[ASY_PATH_ROOM];
+    char recording[ASY_PATH_ROOM]; // as it is to be named
+    asy_out_file out;
     char directory[ASY_PATH_ROOM];
     char script[2 * ASY_PATH_ROOM + 2]; // absolute; "" where it is none
     char *command;                      // owned: the arguments given to assay, for people
     char **argv;                        // owned: of the child
-    int out_fd;
-    bool rotated;
 } run;
 
 // ---- before the start ----
@@ -161,7 +161,7 @@ plan(run *r, int argc, char **argv)
         rc = asy_places_preload(r->library);
     }
     if (rc == 0) {
-        rc = asy_places_recording(&r->options, r->recording, r->old_recording);
+        rc = asy_places_recording(&r->options, r->recording);
     }
     if (rc == 0) {
         r->command = join(argc, argv);
@@ -169,78 +169,6 @@ plan(run *r, int argc, char **argv)
         rc = r->command == NULL || r->argv == NULL ? asy_say_refused(no_memory) : 0;
     }
     return rc;
-}
-
-// ---- the recording's file ----
-
-// Not a device or a pipe.
-static bool
-file_is_kept(const run *r)
-{
-    struct stat st;
-
-    return r->out_fd >= 0 && fstat(r->out_fd, &st) == 0 && S_ISREG(st.st_mode);
-}
-
-// Another run may have taken the name since.
-static bool
-file_has_its_name(const run *r)
-{
-    struct stat file, named;
-
-    return fstat(r->out_fd, &file) == 0 && lstat(r->recording, &named) == 0 && file.st_dev == named.st_dev &&
-           file.st_ino == named.st_ino;
-}
-
-static void
-file_put_back(run *r)
-{
-    if (file_is_kept(r)) {
-        if (!file_has_its_name(r)) {
-            return;
-        }
-        unlink(r->recording);
-    }
-    if (r->rotated) {
-        rename(r->old_recording, r->recording);
-    }
-}
-
-static int
-file_refused(const run *r, int why)
-{
-    const char *slash = strrchr(r->recording, '/');
-    int len = slash != NULL ? (int)(slash - r->recording) : 0;
-    char dir[ASY_PATH_ROOM];
-
-    snprintf(dir, sizeof dir, "%.*s", len, r->recording);
-    if (len > 0 && why == ENOENT && access(dir, F_OK) != 0) {
-        return asy_say_refused("there is no directory %s for the recording", dir);
-    }
-    return asy_say_refused("cannot write the recording %s: %s%s", r->recording, strerror(why),
-                           r->options.output == NULL ? " (-o FILE writes it elsewhere)" : "");
-}
-
-// Rotate and create. The file is written in place, block by block, so that a killed assay leaves what it has.
-static int
-file_open(run *r)
-{
-    int why = 0;
-
-    r->out_fd = -1;
-    if (r->old_recording[0] != '\0') {
-        r->rotated = rename(r->recording, r->old_recording) == 0;
-        why = r->rotated || errno == ENOENT ? 0 : errno;
-    }
-    if (why == 0) {
-        r->out_fd = open(r->recording, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-        why = r->out_fd < 0 ? errno : 0;
-    }
-    if (why != 0) {
-        file_put_back(r);
-        return file_refused(r, why);
-    }
-    return 0;
 }
 
 // ---- after the end ----
@@ -266,7 +194,7 @@ holds_program(const asy_profile *p)
 }
 
 static void
-tell_summary(const run *r)
+tell_summary(const run *r, bool found)
 {
     int width = asy_os_terminal_width(STDERR_FILENO);
     const char *problem = NULL;
@@ -274,15 +202,15 @@ tell_summary(const run *r)
     char own[64];
     asy_status st;
 
-    // By descriptor: another run may have moved it.
-    snprintf(own, sizeof own, "/proc/self/fd/%d", r->out_fd);
+    // By descriptor: it may have no name any more.
+    snprintf(own, sizeof own, "/proc/self/fd/%d", r->out.fd);
     st = asy_profile_load_file(own, &profile, &problem);
 
     if (st == ASY_OK && holds_program(profile)) {
-        st = asy_summary_print(profile, r->recording, STDERR_FILENO, width, width > 0 && wants_color());
+        st = asy_summary_print(profile, found ? r->out.path : NULL, STDERR_FILENO, width, width > 0 && wants_color());
     }
     if (st != ASY_OK) {
-        asy_say("there is no summary: %s: %s", r->recording, problem != NULL ? problem : asy_status_text(st));
+        asy_say("there is no summary: %s: %s", r->out.path, problem != NULL ? problem : asy_status_text(st));
     }
     asy_profile_free(profile);
 }
@@ -295,26 +223,48 @@ is_worth_keeping(const run *r, asy_measured measured)
            (measured == ASY_MEASURED_START && r->options.kind == ASY_RUN_COMMAND);
 }
 
+// Where the recording is, if that is not where it was asked for. False: it is lost.
+static bool
+tell_place(run *r, asy_out_file_state state)
+{
+    const asy_out_file *f = &r->out;
+
+    if (state == ASY_OUT_FILE_REMOVED) {
+        asy_say("the recording %s was removed while the program ran: there is none", f->asked);
+    } else if (state == ASY_OUT_FILE_AGAIN) {
+        asy_say("the recording %s was removed while the program ran: %s is written again", f->asked, f->path);
+    } else if (state == ASY_OUT_FILE_MOVED) {
+        asy_say("the recording was moved while the program ran: it is %s", f->path);
+    } else if (strcmp(f->path, f->asked) != 0 && r->options.output != NULL) {
+        asy_say("%s was being written by another run: this recording is %s", f->asked, f->path);
+    }
+    return state != ASY_OUT_FILE_REMOVED;
+}
+
 static void
 tell(run *r, asy_measure *m)
 {
     asy_measured measured = ASY_MEASURED_NOTHING;
     asy_status st = asy_measure_finish(m, &measured);
+    bool found;
 
     if (st != ASY_OK) {
-        asy_say("the recording %s breaks off: %s", r->recording, asy_status_text(st));
+        asy_say("the recording %s breaks off: %s", r->out.path, asy_status_text(st));
     }
     if (*asy_measure_unmeasured(m) != '\0') {
         asy_say("%s: %s", r->options.kind == ASY_RUN_COMMAND ? r->options.target : r->program,
                 asy_measure_unmeasured(m));
     }
     if (!is_worth_keeping(r, measured)) {
-        file_put_back(r);
+        asy_out_file_put_back(&r->out);
         if (measured == ASY_MEASURED_START && !r->options.quiet) {
             asy_say("the program did not begin: there is no recording of it");
         }
-    } else if (measured != ASY_MEASURED_NOTHING && !r->options.quiet && file_is_kept(r)) {
-        tell_summary(r);
+        return;
+    }
+    found = tell_place(r, asy_out_file_settle(&r->out));
+    if (measured != ASY_MEASURED_NOTHING && !r->options.quiet) {
+        tell_summary(r, found);
     }
 }
 
@@ -338,9 +288,9 @@ session_new(run *r, asy_measure **m)
 
     clock_gettime(CLOCK_REALTIME, &now);
     session.start_unix_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-    return asy_measure_new(&plan, r->out_fd, &session, m, &problem) == ASY_OK
+    return asy_measure_new(&plan, r->out.fd, &session, m, &problem) == ASY_OK
                ? 0
-               : asy_say_refused("cannot begin the recording %s: %s", r->recording, problem);
+               : asy_say_refused("cannot begin the recording %s: %s", r->out.path, problem);
 }
 
 // 0 and the running child, or the exit status after a sentence.
@@ -394,10 +344,10 @@ asy_run_cmd(int argc, char **argv)
         fputs(help, stdout);
     } else if (rc == 0) {
         rc = plan(r, argc, argv);
-        rc = rc == 0 ? file_open(r) : rc;
+        rc = rc == 0 ? asy_out_file_open(&r->out, r->recording, r->options.output != NULL) : rc;
         if (rc == 0) {
             rc = go(r); // returns only if nothing was started
-            file_put_back(r);
+            asy_out_file_put_back(&r->out);
         }
     }
     if (r != NULL) {

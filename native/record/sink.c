@@ -53,15 +53,23 @@ write_all(int fd, const uint8_t *p, size_t len, size_t *written)
     return ASY_OK;
 }
 
-// Take the last `written` bytes of the file back. A pipe keeps them: its reader sees a cut block.
+// Take back what came after the last mark, `written` bytes of a block included. A pipe keeps it: its reader sees a cut block.
 static void
-take_back(int fd, size_t written)
+take_back(asy_sink *s, size_t written)
 {
-    off_t at = lseek(fd, 0, SEEK_CUR);
+    off_t at = lseek(s->fd, 0, SEEK_CUR);
+    off_t bytes = (off_t)(s->file_bytes - s->marked_bytes + written);
 
-    if (at >= (off_t)written && ftruncate(fd, at - (off_t)written) == 0) {
-        (void)lseek(fd, at - (off_t)written, SEEK_SET);
+    if (at >= bytes && ftruncate(s->fd, at - bytes) == 0) {
+        (void)lseek(s->fd, at - bytes, SEEK_SET);
+        s->file_bytes = s->marked_bytes;
     }
+}
+
+void
+asy_sink_mark(asy_sink *s)
+{
+    s->marked_bytes = s->file_bytes;
 }
 
 static asy_status
@@ -75,7 +83,7 @@ put(asy_sink *s)
     }
     st = write_all(s->fd, s->block.data, s->block.len, &written);
     if (st != ASY_OK) {
-        take_back(s->fd, written);
+        take_back(s, written);
     }
     return st;
 }

@@ -147,7 +147,12 @@ flush_to(asy_writer *w, uint32_t last)
 asy_status
 asy_writer_flush(asy_writer *w)
 {
-    return w->status != ASY_OK ? w->status : flush_to(w, ASY_BLOCK_LOSSES);
+    asy_status st = w->status != ASY_OK ? w->status : flush_to(w, ASY_BLOCK_LOSSES);
+
+    if (st == ASY_OK) {
+        asy_sink_mark(&w->sink);
+    }
+    return st;
 }
 
 // ---- rows ----

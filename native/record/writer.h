@@ -1,6 +1,7 @@
 // writer.h: events of a session into blocks of a recording (docs/format.md).
 // Buffers definitions and counts, compresses, checks, and writes whole blocks only: a file cut anywhere is readable up to there.
-// The first failure sticks: later calls do nothing and return it; what was written stays readable.
+// The first failure sticks: later calls do nothing and return it; what was there at the last flush is kept, and readable: definitions
+// that came after it would show nothing without their counts.
 // Errors: ASY_ENOMEM, ASY_ENOSPC (also a file-size limit: SIGXFSZ must be ignored), ASY_EIO. ASY_EINVAL is of another sort: the
 // row contradicts what was written before, or comes after the end block; it leaves nothing behind and does not stick.
 // Texts over their limit are cut at a character, numbers over theirs are written as the limit (format.h), wait_ns as at most self_ns.
@@ -69,7 +70,7 @@ asy_status asy_write_node_counts(asy_writer *w, uint32_t thread, uint32_t node, 
 asy_status asy_write_note(asy_writer *w, const char *sentence);
 asy_status asy_write_losses(asy_writer *w, const uint64_t losses[ASY_LOSS_COUNT]); // of the session itself
 
-// Everything buffered becomes blocks now (definitions before uses).
+// Everything buffered becomes blocks now (definitions before uses): the state that is kept if a later write fails.
 asy_status asy_writer_flush(asy_writer *w);
 // The last block. A recording without it is reported as incomplete.
 asy_status asy_write_session_end(asy_writer *w, uint64_t duration_ns);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import resource
@@ -165,7 +166,8 @@ def test_file_that_stops_growing_midway_leaves_the_program_s_own_status(assay, p
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, size))
     out, err = process.communicate("go\n", timeout=60)
     assert (process.returncode, out) == (3, "ran\n"), err
-    assert one_sentence(err) and "breaks off" in err, err
+    assert "breaks off" in err.splitlines()[0], err
+    assert one_sentence(err) or "what came before is shown" in err, err
     if recording.exists():
         assert refused_or_read(assay("report", recording))
 
@@ -182,6 +184,13 @@ sys.exit(3)
 """
 
 
+def early_is_kept(assay, recording: Path) -> bool:
+    try:
+        return read(assay, recording).calls("early") == 1000
+    except AssertionError:
+        return False  # nothing to read yet
+
+
 def test_what_was_written_before_the_disk_was_full_is_kept_and_shown(assay, python, tmp_path):
     script = tmp_path / "x.py"
     script.write_text(EARLY_AND_LATE)
@@ -190,13 +199,7 @@ def test_what_was_written_before_the_disk_was_full_is_kept_and_shown(assay, pyth
         *("run", "--python", python, "x.py"), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
 
-    def early_is_kept() -> bool:
-        try:
-            return read(assay, recording).calls("early") == 1000
-        except AssertionError:
-            return False  # nothing to read yet
-
-    wait_until(early_is_kept)  # at a checkpoint
+    wait_until(lambda: early_is_kept(assay, recording))  # at a checkpoint
     size = recording.stat().st_size
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, size))
     (tmp_path / "go").touch()
@@ -210,18 +213,25 @@ def test_what_was_written_before_the_disk_was_full_is_kept_and_shown(assay, pyth
 
 
 @pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 64 KiB; skips where it cannot be mounted."""
+def small_disk(tmp_path, request):
+    """A file system of 64 KiB, or of the size that is the parameter; skips where it cannot be mounted."""
+    size = getattr(request, "param", "64k")
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = os.geteuid() == 0 and shutil.which("mount") is not None
     if mounted:
-        command = ["mount", "-t", "tmpfs", "-o", "size=64k", "assay-test", str(disk)]
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "assay-test", str(disk)]
         mounted = subprocess.run(command, capture_output=True).returncode == 0
     if not mounted:
         pytest.skip("a small file system cannot be mounted here")
     yield disk
     subprocess.run(["umount", str(disk)], check=True)
+
+
+def fill(disk: Path) -> None:
+    with open(disk / "filler", "wb", buffering=0) as filler, contextlib.suppress(OSError):
+        while filler.write(bytes(4096)):
+            pass
 
 
 def test_disk_full_midway_leaves_the_program_s_own_status(assay, python, tmp_path, small_disk):
@@ -230,9 +240,85 @@ def test_disk_full_midway_leaves_the_program_s_own_status(assay, python, tmp_pat
     recording = small_disk / "out.assay"
     done = assay("run", "-o", recording, "--python", python, script, input="go\n")
     assert (done.returncode, done.stdout) == (3, "ready\nran\n"), done.stderr
-    assert one_sentence(done.stderr) and "breaks off" in done.stderr, done.stderr
+    assert "breaks off" in done.stderr.splitlines()[0], done.stderr
+    assert one_sentence(done.stderr) or "what came before is shown" in done.stderr, done.stderr
     if recording.exists():
         assert refused_or_read(assay("report", recording))
+
+
+def test_full_disk_is_refused_before_the_program_starts(assay, python, tmp_path, small_disk):
+    script = tmp_path / "x.py"
+    script.write_text("print('ran')")
+    (small_disk / "x.assay").write_bytes(b"\x89ASSAY\r\nbefore")
+    fill(small_disk)
+    for name in ("new.assay", "x.assay"):
+        done = assay("run", "-o", small_disk / name, "--python", python, script)
+        assert (done.returncode, done.stdout) == (2, ""), done
+        assert one_sentence(done.stderr) and "No space left" in done.stderr
+    assert {p.name for p in small_disk.iterdir()} == {"x.assay", "filler"}
+    assert (small_disk / "x.assay").read_bytes() == b"\x89ASSAY\r\nbefore"
+
+
+NAMED_AND_WAITING = """
+import os, random, string, sys, time
+def early(): pass
+for _ in range(1000): early()
+print("ready", flush=True)
+while not os.path.exists(sys.argv[1]): time.sleep(0.01)
+for n in range(2000):
+    name = "".join(random.Random(n).choices(string.ascii_letters, k=80))
+    scope = {}
+    exec(f"def {name}(): pass", scope)
+    scope[name]()
+time.sleep(1)
+print("ran", flush=True)
+sys.exit(3)
+"""
+
+
+@pytest.mark.parametrize("small_disk", ["2m"], indirect=True)
+def test_disk_that_others_fill_in_the_first_second_costs_nothing_of_a_usual_recording(
+    assay, python, tmp_path, small_disk
+):
+    script = tmp_path / "x.py"
+    script.write_text(NAMED_AND_WAITING)
+    recording = small_disk / "out.assay"
+    process = assay.start(
+        *("run", "-o", recording, "--python", python, script, tmp_path / "go"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout.readline() == "ready\n"
+    fill(small_disk)
+    (tmp_path / "go").touch()
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (3, "ran\n"), err
+    assert "breaks off" not in err, err
+    kept = read(assay, recording)
+    assert kept.data["session"]["complete"] is True
+    assert kept.calls("early") == 1000
+
+
+def test_disk_full_in_the_first_seconds_keeps_the_last_whole_state(assay, python, tmp_path, small_disk):
+    """Definitions for which there is room, but not for their counts, would show nothing."""
+    script = tmp_path / "x.py"
+    script.write_text(NAMED_AND_WAITING)
+    recording = small_disk / "out.assay"
+    process = assay.start(
+        *("run", "-o", recording, "--python", python, script, tmp_path / "go"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout.readline() == "ready\n"
+    wait_until(lambda: early_is_kept(assay, recording))  # at the first checkpoint, soon
+    (tmp_path / "go").touch()
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (3, "ran\n"), err
+    assert "breaks off" in ours(err)[0], err
+    assert "what came before is shown" in err, err
+    kept = read(assay, recording)
+    assert kept.data["session"]["complete"] is False
+    assert kept.calls("early") == 1000
 
 
 def test_what_is_not_a_python_runs_as_without_us(assay, tmp_path):

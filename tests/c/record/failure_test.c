@@ -217,6 +217,58 @@ each_failing_write_leaves_whole_blocks(void **state)
     unlink(path);
 }
 
+// Two functions of one thread, the second one unknown to the first state.
+static asy_status
+write_state(asy_writer *w, uint32_t n)
+{
+    static const asy_write_counts counts = {.calls = 7};
+    asy_status st = ASY_OK;
+
+    if (n == 0) {
+        st = asy_write_process_row(w, &(asy_write_process){.main_thread = UINT32_MAX});
+        st = st == ASY_OK ? asy_write_thread_row(w, &(asy_write_thread){.id = 0}) : st;
+        st = st == ASY_OK ? asy_write_node(w, 0, 0, 0, UINT32_MAX, ASY_NODE_ROOT) : st;
+    }
+    st = st == ASY_OK ? asy_write_func(w, n, &(asy_symbol){.kind = ASY_NODE_PY}, NULL) : st;
+    st = st == ASY_OK ? asy_write_node(w, 0, n + 1, 0, n, ASY_NODE_PY) : st;
+    st = st == ASY_OK ? asy_write_node_counts(w, 0, n + 1, &counts) : st;
+    return st == ASY_OK ? asy_writer_flush(w) : st;
+}
+
+static void
+a_state_that_cannot_be_written_whole_is_taken_back(void **state)
+{
+    char path[] = "failure-XXXXXX";
+    int fd = mkstemp(path);
+
+    (void)state;
+    for (long at = 0; at < 3; at++) { // the blocks of the second state: functions, nodes, counts
+        asy_writer *w = NULL;
+        asy_profile *p = NULL;
+        const char *problem = NULL;
+        struct stat sb;
+        off_t first;
+
+        assert_int_equal(ftruncate(fd, 0), 0);
+        assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+        assert_int_equal(asy_writer_new(fd, &w), ASY_OK);
+        assert_int_equal(write_state(w, 0), ASY_OK);
+        assert_int_equal(fstat(fd, &sb), 0);
+        first = sb.st_size;
+        wrapped = (wrapped_state){.fail_at = -1, .write_fail_at = at, .write_errno = ENOSPC};
+        assert_int_equal(write_state(w, 1), ASY_ENOSPC);
+        calm(NULL);
+        assert_int_equal(fstat(fd, &sb), 0);
+        assert_int_equal(sb.st_size, first);
+        assert_int_equal(asy_profile_load_file(path, &p, &problem), ASY_OK);
+        assert_int_equal(p->func_count, 1);
+        asy_profile_free(p);
+        asy_writer_free(w);
+    }
+    close(fd);
+    unlink(path);
+}
+
 static void
 short_and_interrupted_calls_are_gone_on_with(void **state)
 {
@@ -327,6 +379,7 @@ main(void)
         cmocka_unit_test_setup(a_reader_survives_each_failing_allocation, calm),
         cmocka_unit_test_setup(a_thread_without_nodes_survives_a_failing_allocation, calm),
         cmocka_unit_test_setup(each_failing_write_leaves_whole_blocks, calm),
+        cmocka_unit_test_setup(a_state_that_cannot_be_written_whole_is_taken_back, calm),
         cmocka_unit_test_setup(short_and_interrupted_calls_are_gone_on_with, calm),
         cmocka_unit_test_setup(a_full_disk_sticks, calm),
         cmocka_unit_test_setup(every_file_size_limit_leaves_whole_blocks, calm),
