@@ -8,9 +8,12 @@
 // A code object of this file was seen: is it the package's?
 void asy_greenlets_file(const char *file, uint32_t len);
 
+// Measuring begins: was the package imported before? Needs the GIL, and no exception set.
+void asy_greenlets_look(void);
+
 void asy_greenlets_hook_slow(asy_agent_thread *t);
 
-// A node was made: follow this thread's switches from now on, if there can be any.
+// A node was made, or a thread is first seen: follow this thread's switches from now on, if there can be any.
 static inline void
 asy_greenlets_hook(asy_agent_thread *t)
 {

@@ -151,7 +151,7 @@ on_call(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
 static void
 c_end_odd(asy_agent_thread *t, uint64_t token, PyObject *callable, uint64_t now)
 {
-    if (!asy_funcs_is_python(callable) && !asy_tags_ours(callable)) {
+    if (!asy_funcs_is_python(callable) && !asy_tags_ours(callable) && !asy_thread_open_call(t, token)) {
         asy_tree_leave(&t->tree, token, now);
     }
 }
@@ -183,7 +183,8 @@ on_c_raise(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
     asy_agent_thread *t = asy_thread_tls;
 
     (void)self, (void)nargs, (void)names;
-    if (!asy_funcs_is_python(args[2]) && !asy_tags_ours(args[2]) && t != NULL && t->tree.thread != NULL) {
+    if (!asy_funcs_is_python(args[2]) && !asy_tags_ours(args[2]) && t != NULL && t->tree.thread != NULL &&
+        !asy_thread_open_call(t, token_of_c(args[0]))) {
         asy_tree_unwind(&t->tree, token_of_c(args[0]), now);
     }
     Py_RETURN_NONE;

@@ -6,6 +6,7 @@
 #include "agent/backend.h"
 #include "agent/calibrate.h"
 #include "agent/funcs.h"
+#include "agent/greenlets.h"
 
 static void
 thread_gone(void *t)
@@ -129,6 +130,7 @@ asy_session_measure(bool on)
         asy_thread_pause_all();
         return ASY_OK;
     }
+    asy_greenlets_look();
     a->suspend.since = asy_agent_ticks();
     __atomic_add_fetch(&a->epoch, 1, __ATOMIC_RELEASE);
     __atomic_store_n(&a->measuring, 1, __ATOMIC_RELEASE);

@@ -109,7 +109,7 @@ on_c_end(PyCodeObject *code, PyObject *callable, bool raised, uint64_t now)
         return;
     }
     if (asy_tree_frame(&t->tree, t->tree.thread->depth - 1)->token != (token_of(code) | 1u) &&
-        asy_tags_ours(callable)) {
+        (asy_tags_ours(callable) || asy_thread_open_call(t, token_of(code) | 1u))) {
         return;
     }
     if (raised) {

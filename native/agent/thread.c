@@ -9,6 +9,7 @@
 
 #include "agent/backend.h"
 #include "agent/funcs.h"
+#include "agent/greenlets.h"
 #include "agent/log.h"
 #include "agent/tags.h"
 #include "agent/window.h"
@@ -112,10 +113,9 @@ frames_push(asy_agent_thread *t, PyFrameObject **frames, size_t count)
     }
 }
 
-// Frames that are open when a thread is first seen go on the stack without a call. The event's own frame is left to the event
-// when it begins just now.
-static void
-frames_inherit(asy_agent_thread *t, asy_first first)
+// The event's own frame is left to the event when it begins just now.
+void
+asy_thread_inherit(asy_agent_thread *t, asy_first first)
 {
     PyFrameObject *f = PyEval_GetFrame();
     PyFrameObject **frames = NULL;
@@ -291,8 +291,10 @@ asy_thread_slow(asy_first first)
         }
         t->epoch = __atomic_load_n(&a->epoch, __ATOMIC_ACQUIRE);
         asy_tree_restart(&t->tree, asy_agent_ticks());
+        t->greenlets_hooked = false; // another greenlet may be running
     }
-    frames_inherit(t, first);
+    asy_thread_inherit(t, first);
+    asy_greenlets_hook(t);
     asy_word_store(&t->tree.thread->last_ticks, asy_agent_ticks());
     return t;
 }

@@ -26,7 +26,8 @@ typedef struct asy_agent_thread {
     uint8_t *sym_base;    // where the next symbol record goes
     uint32_t sym_used, sym_room, sym_chunk;
     bool greenlets_hooked;
-    uint64_t greenlet_first; // address of the greenlet that this thread began with
+    uint64_t greenlet_first; // address of the greenlet that runs in context 0
+    uint64_t open_call;      // token of a C call that was open when its stack was first seen; 0 = none
     uint64_t tag_now;        // tags.c: the chain that is in effect on this stack
     uint32_t owned_count;
     uint32_t owned[1536];            // chunks to end with the thread
@@ -60,6 +61,19 @@ asy_thread_get(asy_first first)
 
 // Measuring ends: every thread's next event takes the slow path. Without the GIL the epoch does that.
 void asy_thread_pause_all(void);
+
+// Frames that are open when a stack is first seen go on it without a call.
+void asy_thread_inherit(asy_agent_thread *t, asy_first first);
+
+// The end of a C call that nobody saw begin: no loss where its stack was first seen inside it. True: that is so.
+static inline bool
+asy_thread_open_call(asy_agent_thread *t, uint64_t token)
+{
+    bool open = t->open_call == token;
+
+    t->open_call = open ? 0 : t->open_call;
+    return open;
+}
 
 // A node was made: a good moment to learn the thread's name.
 void asy_thread_name(asy_agent_thread *t);

@@ -552,4 +552,5 @@ asy_tree_restart(asy_tree *t, uint64_t now)
     asy_word_store(&th->cpu_read_ns, cpu);
     depth_set(t, 1);
     asy_tree_forget_all(t);
+    t->context_now = 0;
 }

@@ -243,12 +243,14 @@ void asy_tree_bottom(asy_tree *t, uint32_t node, uint64_t now);
 // …to the node of (root, func).
 void asy_tree_rebase(asy_tree *t, uint32_t func, uint32_t kind, uint64_t now);
 
-// Measuring goes on after a pause: an empty stack, and the time between is nobody's.
+// Measuring goes on after a pause: an empty stack, that of context 0, and the time between is nobody's.
 void asy_tree_restart(asy_tree *t, uint64_t now);
 
 // Greenlets: put the stack of the running context aside under its id and go on with that of `to` (empty if never seen).
 // Context 0 is the thread's first. Errors: ASY_ELIMIT (counted; the stack starts empty).
 asy_status asy_tree_switch(asy_tree *t, uint64_t to, uint64_t now);
+// False: a switch to it starts with an empty stack.
+bool asy_tree_knows(asy_tree *t, uint64_t context);
 // A context that will not come back.
 void asy_tree_forget(asy_tree *t, uint64_t context);
 // All contexts that do not run, and their memory.

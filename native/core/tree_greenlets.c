@@ -157,6 +157,12 @@ asy_tree_switch(asy_tree *t, uint64_t to, uint64_t now)
     return st;
 }
 
+bool
+asy_tree_knows(asy_tree *t, uint64_t context)
+{
+    return context == t->context_now || (t->contexts != NULL && context_find(t, context)->frames != NULL);
+}
+
 void
 asy_tree_forget(asy_tree *t, uint64_t context)
 {
