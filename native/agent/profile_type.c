@@ -7,6 +7,7 @@
 
 #include "agent/engine.h"
 #include "agent/window.h"
+#include "agent/wrap.h"
 
 typedef struct {
     PyObject_HEAD asy_window *window; // owned; NULL: not begun
@@ -216,18 +217,7 @@ profile_running(PyObject *self, void *none)
 static PyObject *
 profile_call(PyObject *self, PyObject *args, PyObject *names)
 {
-    PyObject *wrap, *wrapped, *func;
-
-    if (names != NULL || !PyArg_ParseTuple(args, "O:profile", &func)) {
-        if (!PyErr_Occurred()) {
-            PyErr_SetString(PyExc_TypeError, "a profile is called with a function, to decorate it");
-        }
-        return NULL;
-    }
-    wrap = PyImport_ImportModule("assay._wrap");
-    wrapped = wrap != NULL ? PyObject_CallMethod(wrap, "within", "OO", self, func) : NULL;
-    Py_XDECREF(wrap);
-    return wrapped;
+    return asy_wrap_call(self, args, names, "a profile");
 }
 
 static PyObject *

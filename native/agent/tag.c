@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/funcs.h"
+#include "agent/wrap.h"
 
 #define LABELS_MAX (ASY_SYMBOL_STRINGS / 2)
 
@@ -188,22 +189,10 @@ tag_exit(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
     return asy_tags_exit((asy_tag *)self) ? Py_NewRef(Py_None) : NULL;
 }
 
-// As a decorator. Wrapping is Python's work: wrapped functions stay functions.
 static PyObject *
 tag_call(PyObject *self, PyObject *args, PyObject *names)
 {
-    PyObject *wrap, *wrapped, *func;
-
-    if (names != NULL || !PyArg_ParseTuple(args, "O:tag", &func)) {
-        if (!PyErr_Occurred()) {
-            PyErr_SetString(PyExc_TypeError, "a tag is called with a function, to decorate it");
-        }
-        return NULL;
-    }
-    wrap = PyImport_ImportModule("assay._wrap");
-    wrapped = wrap != NULL ? PyObject_CallMethod(wrap, "within", "OO", self, func) : NULL;
-    Py_XDECREF(wrap);
-    return wrapped;
+    return asy_wrap_call(self, args, names, "a tag");
 }
 
 static PyObject *

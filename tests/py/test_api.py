@@ -618,6 +618,29 @@ def test_script_cannot_be_measured_while_all_tools_are_taken(inside, python):
     )
 
 
+def test_tags_and_profiles_decorate_one_function_and_nothing_else(inside):
+    inside(
+        """
+        for manager, name in ((assay.tag(a=1), "a tag"), (assay.profile(), "a profile")):
+            assert manager(v)() is None and manager(v).__wrapped__ is v
+            for args, names in (((), {}), ((v, v), {}), ((v,), {"x": 1}), ((), {"func": v})):
+                try:
+                    manager(*args, **names)
+                except TypeError as e:
+                    assert str(e) == name + " is called with a function, to decorate it", e
+                else:
+                    raise AssertionError
+            for wrong in (1, int):
+                try:
+                    manager(wrong)
+                except TypeError as e:
+                    assert "cannot decorate" in str(e), e
+                else:
+                    raise AssertionError
+        """
+    )
+
+
 def test_tool_that_was_taken_away_is_told_and_taken_anew(inside, python):
     if python.minor < 12:
         pytest.skip("no sys.monitoring")
