@@ -64,12 +64,10 @@ main(int argc, char **argv)
         }
     }
     if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
-        puts("assay " ASY_VERSION);
-        return 0;
+        return asy_say_page("assay " ASY_VERSION "\n");
     }
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
-        fputs(help, stdout);
-        return 0;
+        return asy_say_page(help);
     }
     if (*name == '\0') {
         fputs(help, stderr);

@@ -2,7 +2,6 @@
 #include "cli/report_cmd.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -248,6 +247,24 @@ check_together(const options *o)
     return -1;
 }
 
+// What getopt_long does not take; for one of several letters it has not moved on to the next argument yet.
+static int
+say_unknown(const char *argument, bool value_missing)
+{
+    bool has_value = strncmp(argument, "--", 2) == 0 && strchr(argument, '=') != NULL;
+
+    if (value_missing) {
+        asy_say("report: %s needs a value; see assay report --help", argument);
+    } else if (optopt != 0 && has_value) {
+        asy_say("report: %.*s takes no value; see assay report --help", (int)strcspn(argument, "="), argument);
+    } else if (optopt != 0) {
+        asy_say("report: -%c is not an option; see assay report --help", optopt);
+    } else {
+        asy_say("report: %s is not an option; see assay report --help", argument);
+    }
+    return -1;
+}
+
 static int
 parse(int argc, char **argv, options *o)
 {
@@ -266,9 +283,7 @@ parse(int argc, char **argv, options *o)
     opterr = 0;
     while ((which = getopt_long(argc, argv, ":h", known, NULL)) != -1) {
         if (which == '?' || which == ':') {
-            asy_say("report: %s %s; see assay report --help", argv[optind - 1],
-                    which == ':' ? "needs a value" : "is not an option");
-            return -1;
+            return say_unknown(argv[optind - 1], which == ':');
         }
         if (set_option(o, which, optarg) != 0) {
             return -1;
@@ -395,15 +410,6 @@ print(options *o, const asy_profile *p)
     return status;
 }
 
-// What stands in for a standard descriptor that was closed (main.c) is closed at an exec; what was handed to us is not.
-static bool
-is_closed(int fd)
-{
-    int flags = fcntl(fd, F_GETFD);
-
-    return flags < 0 || (flags & FD_CLOEXEC) != 0;
-}
-
 static int
 open_and_print(options *o)
 {
@@ -437,14 +443,11 @@ asy_report_cmd(int argc, char **argv)
     if (parse(argc, argv, &o) != 0) {
         return ASY_EXIT_REFUSED;
     }
-    if (is_closed(STDOUT_FILENO)) {
+    if (o.help) {
+        return asy_say_page(help);
+    }
+    if (asy_say_is_closed(STDOUT_FILENO)) {
         return asy_say_refused("the report cannot be written: standard output is closed");
     }
-    if (!o.help) {
-        return open_and_print(&o);
-    }
-    if (fputs(help, stdout) < 0 || fflush(stdout) != 0) {
-        return asy_say_refused("the help cannot be written: %s", strerror(errno));
-    }
-    return 0;
+    return open_and_print(&o);
 }

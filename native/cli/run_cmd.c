@@ -338,10 +338,14 @@ int
 asy_run_cmd(int argc, char **argv)
 {
     run *r = calloc(1, sizeof *r);
-    int rc = r != NULL ? asy_run_options_parse(argc, argv, &r->options) : asy_say_refused(no_memory);
+    int rc;
 
+    if (r == NULL) {
+        return asy_say_refused(no_memory);
+    }
+    rc = asy_run_options_parse(argc, argv, &r->options);
     if (rc == 0 && r->options.help) {
-        fputs(help, stdout);
+        rc = asy_say_page(help);
     } else if (rc == 0) {
         rc = plan(r, argc, argv);
         rc = rc == 0 ? asy_out_file_open(&r->out, r->recording, r->options.output != NULL) : rc;
@@ -350,10 +354,8 @@ asy_run_cmd(int argc, char **argv)
             asy_out_file_put_back(&r->out);
         }
     }
-    if (r != NULL) {
-        free(r->command);
-        free(r->argv);
-    }
+    free(r->command);
+    free(r->argv);
     free(r);
     return rc;
 }

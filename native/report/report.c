@@ -12,6 +12,8 @@
 #include "report/units.h"
 #include "report/words.h"
 
+#define AROUND 10u // functions of one name whose callers are shown
+
 // ---- the page ----
 
 static asy_status
@@ -217,6 +219,19 @@ print_rows(asy_page *g, asy_row *rows, uint32_t count, const char *head, int ind
     }
 }
 
+asy_status
+asy_page_none_matches(asy_page *g)
+{
+    return refuse(g->problem, "no function matches %s", g->r->only);
+}
+
+void
+asy_page_nothing(asy_page *g)
+{
+    asy_out_put(g->o,
+                g->select.label_count > 1 ? "nothing ran with all of these tags\n" : "no calls were measured here\n");
+}
+
 static asy_status
 print_flat(asy_page *g)
 {
@@ -227,9 +242,9 @@ print_flat(asy_page *g)
     if (st == ASY_OK) {
         count = keep_matching(g, rows, count);
         if (count == 0 && g->r->only != NULL) {
-            st = refuse(g->problem, "no function matches %s", g->r->only);
+            st = asy_page_none_matches(g);
         } else if (count == 0) {
-            asy_out_put(g->o, "no calls were measured here\n");
+            asy_page_nothing(g);
         } else {
             print_rows(g, rows, count, "function", 0);
         }
@@ -287,10 +302,28 @@ print_edges(asy_page *g, const asy_row *row, bool callers)
 }
 
 static asy_status
+print_best(asy_page *g, const asy_row *rows, uint32_t count, const char *name, int best, bool callers)
+{
+    uint32_t matches = 0;
+    asy_status st = ASY_OK;
+
+    for (uint32_t i = 0; st == ASY_OK && i < count; i++) {
+        if (match_rank(g, rows[i].func, name) == best && matches++ < AROUND) {
+            st = print_edges(g, &rows[i], callers);
+        }
+    }
+    if (st == ASY_OK && matches > AROUND) {
+        asy_out_fmt(g->o, "… %s more functions match; a longer name or file:line chooses\n\n",
+                    asy_units_count(matches - AROUND).s);
+    }
+    return st;
+}
+
+static asy_status
 print_around(asy_page *g, const char *name, bool callers)
 {
     asy_row *rows;
-    uint32_t count, printed = 0;
+    uint32_t count;
     int best = 0;
     asy_status st = asy_rows_flat(g->view, &rows, &count);
 
@@ -306,12 +339,7 @@ print_around(asy_page *g, const char *name, bool callers)
     }
     if (st == ASY_OK) {
         asy_rows_sort(g->p, rows, count, ASY_ROWS_TOTAL);
-    }
-    for (uint32_t i = 0; st == ASY_OK && i < count && printed < 10; i++) {
-        if (match_rank(g, rows[i].func, name) == best) {
-            st = print_edges(g, &rows[i], callers);
-            printed++;
-        }
+        st = print_best(g, rows, count, name, best, callers);
     }
     free(rows);
     return st;

@@ -51,6 +51,10 @@ void asy_page_close(asy_page *g);
 // Does the pattern (a shell pattern if it has any of *?[, else a part of the text) match name, place or place:line?
 bool asy_page_matches(const asy_page *g, uint32_t func, const char *pattern);
 
+// ASY_EINVAL with the page's problem: nothing there matches --only.
+asy_status asy_page_none_matches(asy_page *g);
+// Where there is nothing to list.
+void asy_page_nothing(asy_page *g);
 asy_status asy_page_tree(asy_page *g);
 
 #endif

@@ -73,7 +73,7 @@ push_children(walk *w, uint32_t node, uint32_t depth)
         if (!w->keep[c]) {
             continue;
         }
-        if (nodes[c].total_ns < w->whole_ns / PART || nodes[c].total_ns == 0) {
+        if (w->g->r->only == NULL && (nodes[c].total_ns < w->whole_ns / PART || nodes[c].total_ns == 0)) {
             rest.left_out += nodes[c].total_ns > 0 || nodes[c].calls > 0;
             rest.left_out_ns += nodes[c].total_ns;
         } else {
@@ -196,6 +196,26 @@ mark_kept(walk *w)
     return ASY_OK;
 }
 
+static void
+print(const walk *w)
+{
+    asy_out *o = w->g->o;
+
+    if (w->table.row_count == 0) {
+        asy_page_nothing(w->g);
+        return;
+    }
+    asy_table_print(&w->table, o, 0);
+    if (w->count > 0) {
+        asy_out_fmt(o, "… cut after %u lines; --limit 0 shows all\n", w->table.row_count);
+    }
+    if (w->small > 0) {
+        asy_out_fmt(o, "left out besides: %s %s below 1 %%, %s%s\n", asy_units_count(w->small).s,
+                    w->small == 1 ? "branch" : "branches", asy_units_time(w->small_ns).s,
+                    w->small == 1 ? "" : " together");
+    }
+}
+
 asy_status
 asy_page_tree(asy_page *g)
 {
@@ -222,16 +242,10 @@ asy_page_tree(asy_page *g)
     if (st == ASY_OK) {
         st = walk_all(&w);
     }
-    if (st == ASY_OK) {
-        asy_table_print(&w.table, g->o, 0);
-        if (w.count > 0) {
-            asy_out_fmt(g->o, "… cut after %u lines; --limit 0 shows all\n", w.table.row_count);
-        }
-        if (w.small > 0) {
-            asy_out_fmt(g->o, "left out besides: %s %s below 1 %%, %s%s\n", asy_units_count(w.small).s,
-                        w.small == 1 ? "branch" : "branches", asy_units_time(w.small_ns).s,
-                        w.small == 1 ? "" : " together");
-        }
+    if (st == ASY_OK && w.table.row_count == 0 && g->r->only != NULL) {
+        st = asy_page_none_matches(g);
+    } else if (st == ASY_OK) {
+        print(&w);
     }
     asy_table_close(&w.table);
     asy_view_free(flat);

@@ -157,6 +157,10 @@ def test_no_readable_recording_is_one_sentence(assay: Any, tmp_path: Path) -> No
         (["--by", ""], "--by cannot be ''"),
         (["--tag", ""], "--tag takes KEY=VALUE, not ''"),
         (["--limit", ""], "--limit takes a number, not ''"),
+        (["--tree=yes"], "--tree takes no value"),
+        (["-xq"], "-x is not an option"),
+        (["--colour", "never"], "--colour is not an option"),
+        (["--tree", "--only", "no_such_function"], "no function matches no_such_function"),
     ],
     ids=str,
 )
@@ -241,7 +245,22 @@ def test_every_tag_can_be_selected_and_several_hold_together(
     assert calls in next(words for words in lines_of(assay, path, *options) if "work" in words)
 
 
+def test_tree_of_chosen_functions_shows_small_ones_too(assay: Any, make: MakeRecording) -> None:
+    tree = assay("report", make("corners"), "--tree", "--only", "little").stdout
+    assert "little" in tree and "top level" in tree and "below 1 %" not in tree
+
+
+def test_more_functions_than_are_shown_are_counted(assay: Any, make: MakeRecording) -> None:
+    text = assay("report", make("5000"), "--callers", "function_*").stdout
+    assert text.count("called by") + text.count("nothing called it") == 10
+    more = re.search(r"… (\d+) more functions match", text)
+    assert more is not None and int(more[1]) > 80
+
+
 def test_tags_that_never_held_together_select_nothing(assay: Any, make: MakeRecording) -> None:
+    for options in ([], ["--tree"]):
+        both = assay("report", make("nightly"), "--tag", "customer=acme", "--tag", "customer=globex", *options)
+        assert "nothing ran with all of these tags\n" in both.stdout
     page = read_json(assay, make("nightly"), "--tag", "customer=acme", "--tag", "customer=globex")
     assert sum(node["calls"] for node in page["nodes"]) == 0
     assert refused(assay("report", make("nightly"), "--tag", "customer=acme", "--tag", "=")).endswith("the tag =\n")
@@ -395,13 +414,16 @@ def test_help_names_every_option(assay: Any) -> None:
         assert word in text
 
 
-@pytest.mark.parametrize("redirection", [">/dev/full", ">&-"])
-def test_help_that_cannot_be_written_is_one_sentence(assay: Any, redirection: str) -> None:
+@pytest.mark.parametrize("arguments", [["report", "--help"], ["run", "--help"], ["--help"], ["--version"]], ids=str)
+@pytest.mark.parametrize(("redirection", "why"), [("/dev/full", "No space left on device"), ("&-", "output is closed")])
+def test_help_that_cannot_be_written_is_one_sentence(
+    assay: Any, arguments: list[str], redirection: str, why: str
+) -> None:
     result = subprocess.run(
-        ["sh", "-c", f'exec "$@" {redirection}', "sh", assay.path, "report", "--help"],
+        ["sh", "-c", f'exec "$@" >{redirection}', "sh", assay.path, *arguments],
         stderr=subprocess.PIPE,
         text=True,
         env=assay.environ(),
     )
     assert result.returncode == 2
-    assert result.stderr.startswith("assay: ") and result.stderr.count("\n") == 1
+    assert result.stderr.startswith("assay: this cannot be written: ") and result.stderr.endswith(f"{why}\n")

@@ -55,13 +55,16 @@ __wrap_strdup(const char *s)
     return refused() ? NULL : __real_strdup(s);
 }
 
-typedef enum { PAGE_SUMMARY, PAGE_FLAT, PAGE_TREE, PAGE_TAGS, PAGE_CALLERS, PAGE_JSON, PAGES } page;
+typedef enum { PAGE_SUMMARY, PAGE_FLAT, PAGE_TREE, PAGE_TAGS, PAGE_CALLERS, PAGE_TAGGED, PAGE_JSON, PAGES } page;
 
 static asy_status
 print_page(const asy_profile *p, page which, int fd)
 {
+    static const char *const tags[] = {"customer=acme", "customer=acme"};
     asy_report r = {.path = "x.assay",
-                    .tree = which == PAGE_TREE,
+                    .tags = tags,
+                    .tag_count = which == PAGE_TAGGED || which == PAGE_JSON ? 2 : 0,
+                    .tree = which == PAGE_TREE || which == PAGE_TAGGED,
                     .by_tag = which == PAGE_TAGS,
                     .callers = which == PAGE_CALLERS ? "build_lookup" : NULL};
     char *problem = NULL;
