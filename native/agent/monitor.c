@@ -110,7 +110,7 @@ on_unwind(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
     asy_agent_thread *t = asy_thread_get(ASY_FIRST_LEAVES);
 
     (void)self, (void)nargs, (void)names;
-    if (t != NULL) {
+    if (t != NULL && !asy_cpython_unbegun((PyCodeObject *)args[0], PyLong_AsLong(args[1]))) {
         asy_backend_leave_odd(t, token_of(args[0]), now, true);
     }
     Py_RETURN_NONE;

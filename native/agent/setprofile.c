@@ -43,6 +43,51 @@ on_call(PyFrameObject *frame, PyCodeObject *code)
     asy_tree_enter(&t->tree, node, token, ASY_NODE_PY, asy_agent_ticks());
 }
 
+// Consecutive activations of `code`, the innermost of which is `frame`.
+static uint64_t
+count_frames(PyFrameObject *frame, PyCodeObject *code)
+{
+    PyFrameObject *f = (PyFrameObject *)Py_NewRef((PyObject *)frame);
+    uint64_t count = 0;
+
+    while (f != NULL && asy_profile_code(f) == code) {
+        PyFrameObject *back = PyFrame_GetBack(f);
+
+        Py_DECREF(f);
+        f = back;
+        count++;
+    }
+    Py_XDECREF(f);
+    return count;
+}
+
+// The same on our stack, where C calls and tags may stand between them.
+static uint64_t
+count_open(const asy_tree *t, uint64_t token)
+{
+    uint64_t count = 0;
+
+    for (uint64_t d = t->thread->depth; d-- > 1;) {
+        const asy_frame *f = asy_tree_frame(t, d);
+
+        if (f->token == token) {
+            count++;
+        } else if ((f->kind & 0xffu) == ASY_NODE_PY) {
+            break;
+        }
+    }
+    return count;
+}
+
+// An exception ends a frame in its first instruction, which is where the handlers of signals run: before the event of the call, so
+// that it never began for us, or after it.
+static bool
+never_began(const asy_agent_thread *t, PyFrameObject *frame, PyCodeObject *code)
+{
+    return asy_cpython_unbegun(code, PyFrame_GetLasti(frame)) &&
+           count_frames(frame, code) > count_open(&t->tree, token_of(code));
+}
+
 // Hot: every return. `value` is NULL where an exception ends the frame.
 static void
 on_return(PyFrameObject *frame, PyCodeObject *code, PyObject *value, uint64_t now)
@@ -54,6 +99,9 @@ on_return(PyFrameObject *frame, PyCodeObject *code, PyObject *value, uint64_t no
     }
     if (__builtin_expect((code->co_flags & SUSPENDS) != 0, 0) && value != NULL && asy_profile_yields(frame)) {
         asy_suspend_yield(&asy_the_agent.suspend, &t->tree, token_of(code), (uint64_t)(uintptr_t)frame, now);
+        return;
+    }
+    if (value == NULL && never_began(t, frame, code)) {
         return;
     }
     if (value == NULL || !asy_tree_on_top(&t->tree, token_of(code))) {

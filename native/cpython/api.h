@@ -58,6 +58,19 @@ int asy_cpython_watch_codes(void (*died)(PyCodeObject *code));
 
 // ---- frames ----
 
+// An exception leaves a frame of this code at `offset` (bytes; RESUME is its first instruction that can be traced). Had the frame not
+// begun? A signal's handler may raise in RESUME, which is before the event of the call; in 3.12 after it, in 3.11 before or after.
+static inline bool
+asy_cpython_unbegun(const PyCodeObject *code, long offset)
+{
+#if PY_VERSION_HEX >= 0x030C0000 && PY_VERSION_HEX < 0x030D0000
+    (void)code, (void)offset;
+    return false;
+#else
+    return offset == (long)code->_co_firsttraceable * (long)sizeof(uint16_t);
+#endif
+}
+
 // Identity of the frame that runs in this thread, the same while a generator is suspended and goes on.
 // Hot for generators: two loads.
 static inline uint64_t

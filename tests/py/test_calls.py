@@ -333,6 +333,39 @@ def test_keyboard_interrupt_ends_calls(assay, python, tmp_path: Path) -> None:
     assert tree.one("after").path[-2] == "main"
 
 
+def test_calls_that_a_signal_stops_before_they_begin_are_no_loss(assay, python, tmp_path: Path) -> None:
+    """A handler that raises does so in a function's first instruction, before or after the event of its call."""
+    tree = record(
+        assay, python, tmp_path,
+        """
+        import signal
+        class Alarm(Exception): pass
+        def ring(*_): raise Alarm
+        signal.signal(signal.SIGALRM, ring)
+        def leaf(n=2):
+            if n:
+                leaf(n - 1)
+        def loop():
+            while True:
+                leaf(); leaf(); leaf(); leaf()
+        def main():
+            for _ in range(200):
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, 0.001)
+                    loop()
+                except Alarm:
+                    after()
+        def after():
+            pass
+        main()
+        """,
+    )  # fmt: skip
+    assert tree.calls("after") == 200
+    assert {n.path[-2] for n in tree.find("after")} == {"main"}
+    assert 100 <= tree.calls("loop") <= 200
+    assert tree.losses() == {}
+
+
 def test_a_thousand_short_threads_lose_nothing(assay, python, tmp_path: Path) -> None:
     tree = record(
         assay, python, tmp_path,
