@@ -67,7 +67,9 @@ asy_cpython_unbegun(const PyCodeObject *code, long offset)
     (void)code, (void)offset;
     return false;
 #else
-    return offset == (long)code->_co_firsttraceable * (long)sizeof(uint16_t);
+    long past = offset / (long)sizeof(uint16_t) - code->_co_firsttraceable;
+
+    return past == 0 || (PY_VERSION_HEX >= 0x030F0000 && past == 1); // 3.15: RESUME has a cache behind it
 #endif
 }
 
