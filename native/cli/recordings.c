@@ -118,6 +118,12 @@ open_newest(asy_profile **p, char **path, asy_words *said)
         const char *why;
         asy_status st = load(list[i].path, p, &why);
 
+        if (st == ASY_OK && !(*p)->complete && (*p)->process_count == 0) {
+            asy_profile_free(*p);
+            *p = NULL;
+            st = ASY_ECORRUPT;
+            why = "it breaks off before anything was measured";
+        }
         if (st == ASY_OK) {
             *path = list[i].path; // moved
             list[i].path = NULL;

@@ -123,6 +123,19 @@ def test_newest_recording_that_can_be_read_is_opened(assay: Any, make: MakeRecor
     assert result.stderr == "assay: skipped broken.assay: it is not a recording of assay, at byte 0\n"
 
 
+def test_newest_recording_without_anything_measured_is_skipped(assay: Any, make: MakeRecording, tmp_path: Path) -> None:
+    path = make("nightly")
+    content = path.read_bytes()
+    (tmp_path / "older.assay").write_bytes(content)
+    os.utime(tmp_path / "older.assay", ns=(1, 1))
+    path.write_bytes(content[:100])
+    named = assay("report", path)
+    assert named.returncode == 0 and "breaks off before anything was measured" in named.stdout
+    result = assay("report", cwd=tmp_path)
+    assert result.stdout.startswith("older.assay ")
+    assert result.stderr == "assay: skipped nightly.assay: it breaks off before anything was measured\n"
+
+
 def test_no_readable_recording_is_one_sentence(assay: Any, tmp_path: Path) -> None:
     (tmp_path / "broken.assay").write_bytes(b"not a recording")
     assert "broken.assay, the only recording here, cannot be read: it is no" in refused(assay("report", cwd=tmp_path))
