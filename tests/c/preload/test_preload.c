@@ -217,11 +217,17 @@ judge(const void *bytes, size_t len, mode_t mode)
     return fits;
 }
 
-// This test's own file: an ELF of our kind.
+// An ELF of our kind: this test's own file, unless AddressSanitizer made it one that cannot load us.
+#ifdef __SANITIZE_ADDRESS__
+#define OWN "/bin/sh"
+#else
+#define OWN "/proc/self/exe"
+#endif
+
 static size_t
 read_own(uint8_t **bytes)
 {
-    int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    int fd = open(OWN, O_RDONLY | O_CLOEXEC);
     struct stat st;
 
     assert_int_equal(fstat(fd, &st), 0);
@@ -296,7 +302,7 @@ scripts_are_judged_by_their_interpreter(void **state)
     char own[4096] = "";
 
     (void)state;
-    assert_true(readlink("/proc/self/exe", own, sizeof own - 1) > 0);
+    assert_non_null(realpath(OWN, own));
     snprintf(line, sizeof line, "#! \t%s -x\nrest", own);
     assert_true(judge(line, strlen(line), 0755));
     assert_true(judge("#!/nosuch\n", 10, 0755)); // starting it fails in any case
