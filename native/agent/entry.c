@@ -1,6 +1,8 @@
 // entry.c: the way in from the preloaded library.
 #include "agent/entry.h"
 
+#include <unistd.h>
+
 #include "agent/backend.h"
 #include "agent/calibrate.h"
 #include "agent/funcs.h"
@@ -69,5 +71,15 @@ asy_agent_lose(int which)
     }
     if (a->proc != NULL && which >= 0 && which < ASY_LOSS_COUNT) {
         asy_arena_lose(&a->arena, a->slot, which, 1);
+    }
+}
+
+EXPORT void
+asy_agent_exec(int about)
+{
+    asy_agent *a = &asy_the_agent;
+
+    if (a->proc != NULL && a->proc->pid == (uint64_t)getpid()) {
+        __atomic_store_n(&a->proc->end_ticks, about != 0 ? asy_agent_ticks() : 0, __ATOMIC_RELAXED);
     }
 }

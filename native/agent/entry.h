@@ -23,4 +23,9 @@ typedef int (*asy_agent_start_fn)(const asy_agent_entry *entry);
 typedef void (*asy_agent_lose_fn)(int which);
 #define ASY_AGENT_LOSE "asy_agent_lose"
 
+// `about` 1: exec is about to replace this process by another program, measuring ends now. 0: that has failed, it goes on.
+// Does nothing in a fork child. Any thread, async-signal-safe.
+typedef void (*asy_agent_exec_fn)(int about);
+#define ASY_AGENT_EXEC "asy_agent_exec"
+
 #endif

@@ -87,7 +87,7 @@ typedef struct {
     uint64_t start_time;        // field 22 of /proc/self/stat (clock ticks since boot), 0 if unreadable
     uint64_t image;             // 0, then one more for each exec of the same (pid, start time) that we entered
     uint64_t start_ticks;       // asy_clock_ticks when measuring began
-    uint64_t end_ticks;         // when measuring was stopped by the process itself, else 0
+    uint64_t end_ticks;         // when the process called exec to become another program, else 0
     uint64_t python_version;    // 3.12.1 is 0x030C01F0
     uint64_t flags;             // ASY_PROC_F_*
     uint64_t next_func;         // next function id; atomic add; ids begin at 1

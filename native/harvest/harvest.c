@@ -250,6 +250,23 @@ note_damage(asy_harvest *h)
     return asy_write_note(h->writer, text);
 }
 
+static asy_status
+note_replaced(asy_harvest *h)
+{
+    uint64_t count = 0;
+    char text[96];
+
+    for (uint32_t i = 0; i < ASY_PROC_MAX; i++) {
+        count += h->processes[i] != NULL && asy_process_replaced(h, h->processes[i]);
+    }
+    if (count == 0) {
+        return ASY_OK;
+    }
+    snprintf(text, sizeof(text), "%llu process%s became another program by exec: measured up to there",
+             (unsigned long long)count, count > 1 ? "es" : "");
+    return asy_write_note(h->writer, text);
+}
+
 // Twice: what is seen for the first time by the first look is taken by the second.
 asy_status
 asy_harvest_finish(asy_harvest *h, asy_clock_pair now)
@@ -269,6 +286,9 @@ asy_harvest_finish(asy_harvest *h, asy_clock_pair now)
     }
     if (st == ASY_OK) {
         st = note_damage(h);
+    }
+    if (st == ASY_OK) {
+        st = note_replaced(h);
     }
     if (st == ASY_OK) {
         st = asy_writer_flush(h->writer);

@@ -165,6 +165,9 @@ asy_write_counts asy_merge_counts(const asy_harvest *h, const asy_model_node *n)
 
 // process.c
 asy_status asy_process_meet(asy_harvest *h, uint32_t slot, asy_model_process **out);
+// `until`, or when an exec ended the process's measuring, if that was before.
+uint64_t asy_process_until(const asy_harvest *h, const asy_model_process *p, uint64_t until);
+bool asy_process_replaced(const asy_harvest *h, const asy_model_process *p);
 asy_status asy_process_write(asy_harvest *h, asy_model_process *p);
 asy_status asy_process_texts(asy_model_process *p, const asy_text *strings, uint32_t count);
 void asy_process_free(asy_model_process *p);

@@ -55,7 +55,7 @@ asy_open_look(asy_harvest *h, asy_model_thread *t)
     const asy_thread *page = asy_threads_page(h, t);
     uint64_t last, cpu_ns;
 
-    if (page == NULL || t->ended || t->process->dead) {
+    if (page == NULL || t->ended || t->process->dead || asy_process_replaced(h, t->process)) {
         return;
     }
     last = asy_word_load(&page->last_ticks);

@@ -126,11 +126,27 @@ moment_ns(const asy_harvest *h, const uint64_t *ticks)
     return t != 0 && ns == 0 ? 1 : ns; // 0 means that it is not known
 }
 
+bool
+asy_process_replaced(const asy_harvest *h, const asy_model_process *p)
+{
+    const asy_proc *from = &h->arena->procs[p->slot];
+    uint64_t ended = asy_word_load(&from->end_ticks);
+
+    return ended != 0 && ended >= asy_word_load(&from->start_ticks);
+}
+
+uint64_t
+asy_process_until(const asy_harvest *h, const asy_model_process *p, uint64_t until)
+{
+    uint64_t ended = asy_process_replaced(h, p) ? asy_word_load(&h->arena->procs[p->slot].end_ticks) : 0;
+
+    return ended != 0 && ended < until ? ended : until; // it may have failed meanwhile, and be 0
+}
+
 asy_status
 asy_process_write(asy_harvest *h, asy_model_process *p)
 {
     const asy_proc *from = &h->arena->procs[p->slot];
-    uint64_t ended = asy_word_load(&from->end_ticks);
     uint64_t program = asy_word_load(&from->program_node);
     asy_write_process *r = &p->row;
 
@@ -141,7 +157,7 @@ asy_process_write(asy_harvest *h, asy_model_process *p)
     r->pid = p->pid;
     r->image = asy_word_load(&from->image);
     r->start_ns = asy_harvest_ns(h, asy_word_load(&from->start_ticks));
-    r->end_ns = asy_harvest_ns(h, p->dead ? p->died_ticks : ended != 0 ? ended : h->now.ticks);
+    r->end_ns = asy_harvest_ns(h, asy_process_until(h, p, p->dead ? p->died_ticks : h->now.ticks));
     r->python_version = asy_word_load(&from->python_version);
     r->flags = asy_word_load(&from->flags);
     r->main_thread = p->main_id;

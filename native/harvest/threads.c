@@ -398,6 +398,7 @@ asy_threads_take(asy_harvest *h, asy_model_thread *t, uint64_t until, bool last)
     if (page == NULL) {
         return ASY_OK;
     }
+    until = asy_process_until(h, t->process, until);
     t->checkpoints++;
     if (t->id == ASY_NONE && !last && !wants_row(t, last)) {
         return ASY_OK; // merged when it ends

@@ -45,11 +45,18 @@ static struct {
 } real;
 
 static const asy_session *counted_by;
+static void (*told)(int about);
 
 void
 asy_exec_count(const asy_session *session)
 {
     counted_by = session;
+}
+
+void
+asy_exec_tell(void (*tell)(int about))
+{
+    told = tell;
 }
 
 void
@@ -87,6 +94,24 @@ pass_on(const request *r, char *const *env)
                                        : ENOSYS;
     }
     return refuse(ENOSYS);
+}
+
+// What is here after an exec has failed: errno is its own.
+static int
+pass_on_told(const request *r, char *const *env)
+{
+    bool replaces = r->kind == BY_PATH || r->kind == BY_NAME || r->kind == BY_FD;
+    int rc, saved;
+
+    if (!replaces || told == NULL) {
+        return pass_on(r, env);
+    }
+    told(1);
+    rc = pass_on(r, env);
+    saved = errno;
+    told(0);
+    errno = saved;
+    return rc;
 }
 
 // The file that a search of PATH would start. False: none.
@@ -159,7 +184,7 @@ launch_stripped(const request *r, char *const *env, asy_environ_size size)
     char text[size.text + 1];
 
     asy_environ_strip(env, clean, text);
-    return pass_on(r, clean);
+    return pass_on_told(r, clean);
 }
 
 static int
@@ -175,7 +200,7 @@ launch(const request *r, char *const *env)
     whole = size.count == 0 || size.count > ENTRIES_MAX || size.text > PATH_ROOM * 8 || can_load(r);
 
     errno = saved;
-    return whole ? pass_on(r, env) : launch_stripped(r, env, size);
+    return whole ? pass_on_told(r, env) : launch_stripped(r, env, size);
 }
 
 PUBLIC int

@@ -83,7 +83,7 @@ static uint64_t
 agent_load(uint64_t *hex)
 {
     char prefix[64], path[4400];
-    void *start = NULL, *lose = NULL;
+    void *start = NULL, *lose = NULL, *exec = NULL;
 
     if (state.start != NULL) {
         return 0; // a runtime that was initialised again
@@ -101,6 +101,8 @@ agent_load(uint64_t *hex)
     state.start = (asy_agent_start_fn)start;
     asy_dl_open(path, &lose, ASY_AGENT_LOSE);
     state.lose = (asy_agent_lose_fn)lose;
+    asy_dl_open(path, &exec, ASY_AGENT_EXEC);
+    asy_exec_tell((asy_agent_exec_fn)exec);
     return 0;
 }
 
