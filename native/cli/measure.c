@@ -40,6 +40,7 @@ struct asy_measure {
     uint64_t nonce, next_poll_ns, next_write_ns, write_gap_ns;
     int arena_fd;
     bool attached;
+    asy_status status; // the first failure to take over a process that had ended
     int other_count;
     other others[OTHERS_MAX]; // alive when last looked at
     struct {
@@ -225,6 +226,14 @@ others_drop_dead(asy_measure *m)
     m->other_count = kept;
 }
 
+static void
+take_dead(asy_measure *m, uint64_t pid, int exited, int status)
+{
+    asy_status st = asy_harvest_process_died(m->harvest, pid, asy_clock_ticks(m->clock), exited, status);
+
+    m->status = m->status == ASY_OK ? st : m->status;
+}
+
 static bool
 has_ended(const other *o)
 {
@@ -241,7 +250,7 @@ others_bury(asy_measure *m)
 
         if (has_ended(o)) {
             o->dead = true;
-            asy_harvest_process_died(m->harvest, o->pid, asy_clock_ticks(m->clock), 0, 0);
+            take_dead(m, o->pid, 0, 0);
         }
     }
     others_drop_dead(m);
@@ -266,7 +275,7 @@ others_find(asy_measure *m, uint64_t child)
         m->met[i].pid = o.pid;
         m->met[i].start_time = o.start_time;
         if (has_ended(&o)) {
-            asy_harvest_process_died(m->harvest, o.pid, asy_clock_ticks(m->clock), 0, 0);
+            take_dead(m, o.pid, 0, 0);
             continue;
         }
         o.fd = asy_os_process_watch(o.pid);
@@ -292,7 +301,7 @@ asy_measure_others(asy_measure *m, uint64_t child, int *fds, int room)
 void
 asy_measure_child_died(asy_measure *m, uint64_t pid, int exited, int status)
 {
-    asy_harvest_process_died(m->harvest, pid, asy_clock_ticks(m->clock), exited, status);
+    take_dead(m, pid, exited, status);
 }
 
 // ---- the end ----
@@ -341,17 +350,6 @@ explain(asy_measure *m, const asy_arena_head *head, bool measured)
     }
 }
 
-static void
-write_losses(asy_measure *m, const asy_arena_head *head)
-{
-    uint64_t losses[ASY_LOSS_COUNT];
-
-    for (int i = 0; i < ASY_LOSS_COUNT; i++) {
-        losses[i] = __atomic_load_n(&head->losses[i], __ATOMIC_RELAXED);
-    }
-    asy_write_losses(m->writer, losses);
-}
-
 asy_status
 asy_measure_finish(asy_measure *m, asy_measured *measured)
 {
@@ -365,6 +363,7 @@ asy_measure_finish(asy_measure *m, asy_measured *measured)
     others_find(m, 0); // also those that lived too short for the loop to see them
     others_bury(m);
     st = asy_harvest_finish(m->harvest, now);
+    st = st == ASY_OK ? m->status : st;
     totals = asy_harvest_count(m->harvest);
     *measured = totals.programs > 0         ? ASY_MEASURED_PROGRAM
                 : totals.processes_seen > 0 ? ASY_MEASURED_START
@@ -373,7 +372,6 @@ asy_measure_finish(asy_measure *m, asy_measured *measured)
     if (m->unmeasured[0] != '\0') {
         asy_write_note(m->writer, m->unmeasured);
     }
-    write_losses(m, head);
     if (st == ASY_OK) {
         st = asy_write_session_end(m->writer, now.ns - m->begin.ns);
     }
