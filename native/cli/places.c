@@ -151,7 +151,7 @@ asy_places_command(const char *name, char path[ASY_PATH_ROOM])
         why = access(path, F_OK) != 0 ? errno : EACCES;
     }
     if (why == ENOENT || why == ENOTDIR) {
-        asy_say("there is no command %s", name);
+        asy_say("there is no command %s", *name != '\0' ? name : "''");
         return 127;
     }
     if (why != 0) {
@@ -212,7 +212,7 @@ asy_places_python(const char *asked, char path[ASY_PATH_ROOM])
         return find_python(path) ? 0 : asy_say_refused("there is no python3 on PATH: name one with --python");
     }
     if (strchr(asked, '/') == NULL ? search(asked, path) != 0 : !path_make(path, "%s", asked) || !is_runnable(path)) {
-        return asy_say_refused("there is no interpreter %s", asked);
+        return asy_say_refused("there is no interpreter %s", *asked != '\0' ? asked : "''");
     }
     if (!may_be_python(path)) {
         return asy_say_refused("%s is not a Python", asked);

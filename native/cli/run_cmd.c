@@ -80,8 +80,9 @@ check_script(run *r)
         return 0;
     }
     if (access(target, R_OK) != 0) {
-        return errno == ENOENT || errno == ENOTDIR ? asy_say_refused("there is no script %s", target)
-                                                   : asy_say_refused("cannot read %s: %s", target, strerror(errno));
+        return errno == ENOENT || errno == ENOTDIR
+                   ? asy_say_refused("there is no script %s", *target != '\0' ? target : "''")
+                   : asy_say_refused("cannot read %s: %s", target, strerror(errno));
     }
     snprintf(r->script, sizeof r->script, "%s%s%s", *target == '/' ? "" : r->directory, *target == '/' ? "" : "/",
              target);
@@ -334,6 +335,23 @@ go(run *r)
     asy_watch_repeat(end); // the kernel frees faster than we could
 }
 
+// What Python only answers (-V): nothing is measured, nothing is left.
+static int
+ask(run *r)
+{
+    int rc = asy_places_python(r->options.python, r->program);
+
+    if (rc != 0) {
+        return rc;
+    }
+    r->argv = make_argv(r);
+    if (r->argv == NULL) {
+        return asy_say_refused(no_memory);
+    }
+    execv(r->program, r->argv);
+    return start_failed(r, errno);
+}
+
 int
 asy_run_cmd(int argc, char **argv)
 {
@@ -346,6 +364,8 @@ asy_run_cmd(int argc, char **argv)
     rc = asy_run_options_parse(argc, argv, &r->options);
     if (rc == 0 && r->options.help) {
         rc = asy_say_page(help);
+    } else if (rc == 0 && r->options.kind == ASY_RUN_QUESTION) {
+        rc = ask(r);
     } else if (rc == 0) {
         rc = plan(r, argc, argv);
         rc = rc == 0 ? asy_out_file_open(&r->out, r->recording, r->options.output != NULL) : rc;

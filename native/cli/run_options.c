@@ -12,8 +12,8 @@
 #define ARENA_MOST_BYTES (256 * ARENA_BYTES)
 #define NOTHING "nothing to run: name a script, -m module, -c code, or -- command (see assay run --help)"
 
-// Python's short options without a value; those with one, and the two that end its options, are apart.
-static const char python_flags[] = "bBdEhiIOPqRsStuvVx?";
+// Python's short options without a value; those with one, the two that end its options, and those that it only answers are apart.
+static const char python_flags[] = "bBdEiIOPqRsStuvx";
 
 typedef struct {
     char **at; // the next argument; NULL-terminated
@@ -39,6 +39,13 @@ long_value(const char *argument, const char *name)
         return NULL;
     }
     return argument[n] == '=' ? argument + n + 1 : "";
+}
+
+// What follows the "=" of a long option, also nothing; else the next argument. NULL: there is none.
+static const char *
+take_long(cursor *c, const char *argument, const char *value)
+{
+    return strchr(argument, '=') != NULL ? value : take_value(c, NULL);
 }
 
 // "64M" and the like. False: it is no size.
@@ -96,21 +103,21 @@ take_own(cursor *c, asy_run_options *o)
         c->at++;
     } else if ((value = long_value(a, "--python")) != NULL) {
         c->at++;
-        o->python = take_value(c, value);
+        o->python = take_long(c, a, value);
         if (o->python == NULL) {
             asy_say_refused("--python needs the path of an interpreter");
             return -1;
         }
     } else if (strncmp(a, "-o", 2) == 0 || (value = long_value(a, "--output")) != NULL) {
         c->at++;
-        o->output = take_value(c, a[1] == 'o' ? a + 2 : value);
+        o->output = a[1] == 'o' ? take_value(c, a + 2) : take_long(c, a, value);
         if (o->output == NULL) {
             asy_say_refused("-o needs the name of a file");
             return -1;
         }
     } else if ((value = long_value(a, "--arena")) != NULL) {
         c->at++;
-        return take_arena(take_value(c, value), o) == 0 ? 1 : -1;
+        return take_arena(take_long(c, a, value), o) == 0 ? 1 : -1;
     } else {
         return 0;
     }
@@ -136,6 +143,15 @@ take_target(cursor *c, char letter, const char *glued, asy_run_options *o)
     return 1;
 }
 
+// Python's -V, --help-env and the like. 1: found.
+static int
+take_question(const char *option, asy_run_options *o)
+{
+    o->kind = ASY_RUN_QUESTION;
+    o->target = option;
+    return 1;
+}
+
 // A group of Python's short options, "-Im": 0 go on, 1 the target was found, -1 refused.
 static int
 take_python_group(cursor *c, const char *group, asy_run_options *o)
@@ -143,6 +159,9 @@ take_python_group(cursor *c, const char *group, asy_run_options *o)
     for (const char *p = group + 1; *p != '\0'; p++) {
         if (*p == 'c' || *p == 'm') {
             return take_target(c, *p, p + 1, o);
+        }
+        if (strchr("Vh?", *p) != NULL) {
+            return take_question(group, o);
         }
         if (*p == 'W' || *p == 'X') {
             if (take_value(c, p + 1) == NULL) {
@@ -159,12 +178,18 @@ take_python_group(cursor *c, const char *group, asy_run_options *o)
     return 0;
 }
 
-// 0 go on, -1 refused.
+// As above.
 static int
-take_python_long(cursor *c, const char *option)
+take_python_long(cursor *c, const char *option, asy_run_options *o)
 {
+    static const char *const questions[] = {"--version", "--help", "--help-all", "--help-env", "--help-xoptions"};
     const char *value = long_value(option, "--check-hash-based-pycs");
 
+    for (size_t i = 0; i < sizeof questions / sizeof *questions; i++) {
+        if (strcmp(option, questions[i]) == 0) {
+            return take_question(option, o);
+        }
+    }
     if (value == NULL) {
         unknown(option);
         return -1;
@@ -195,7 +220,7 @@ take_python(cursor *c, asy_run_options *o)
             o->target = a;
             return 0;
         }
-        found = a[1] == '-' ? take_python_long(c, a) : take_python_group(c, a, o);
+        found = a[1] == '-' ? take_python_long(c, a, o) : take_python_group(c, a, o);
         if (found != 0) {
             return found > 0 ? 0 : ASY_EXIT_REFUSED;
         }

@@ -11,7 +11,8 @@ typedef enum {
     ASY_RUN_STDIN,  // the program comes on stdin
     ASY_RUN_MODULE, // target: dotted name
     ASY_RUN_CODE,
-    ASY_RUN_COMMAND, // target: a command that starts a Python, or not
+    ASY_RUN_QUESTION, // -V and the like: the interpreter answers, nothing is run
+    ASY_RUN_COMMAND,  // target: a command that starts a Python, or not
 } asy_run_kind;
 
 typedef struct {

@@ -234,22 +234,20 @@ fexecve(int fd, char *const argv[], char *const envp[])
 }
 
 PUBLIC int
-posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
-            const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
+posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attrp,
+            char *const argv[], char *const envp[])
 {
     return launch(
-        &(request){
-            .kind = SPAWN_PATH, .file = path, .argv = argv, .pid = pid, .actions = actions, .attributes = attributes},
+        &(request){.kind = SPAWN_PATH, .file = path, .argv = argv, .pid = pid, .actions = actions, .attributes = attrp},
         envp);
 }
 
 PUBLIC int
-posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
-             const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
+posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attrp,
+             char *const argv[], char *const envp[])
 {
     return launch(
-        &(request){
-            .kind = SPAWN_NAME, .file = file, .argv = argv, .pid = pid, .actions = actions, .attributes = attributes},
+        &(request){.kind = SPAWN_NAME, .file = file, .argv = argv, .pid = pid, .actions = actions, .attributes = attrp},
         envp);
 }
 

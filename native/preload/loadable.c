@@ -47,8 +47,10 @@ note_loader(struct dl_phdr_info *info, size_t size, void *unused)
 void
 asy_loadable_init(const char *library_path)
 {
-    if (strlen(library_path) < sizeof own_library) {
-        strcpy(own_library, library_path);
+    size_t len = strlen(library_path);
+
+    if (len < sizeof own_library) {
+        memcpy(own_library, library_path, len + 1);
     }
     dl_iterate_phdr(note_loader, NULL);
     own_loader[sizeof own_loader - 1] = '\0';

@@ -41,13 +41,18 @@ static bool
 agent_prefix(uint64_t *hex, char *prefix, size_t size)
 {
     const char *text = state.version();
-    unsigned major = 0, minor = 0;
+    unsigned long major = 0, minor = 0;
+    char *dot = NULL, *end = NULL;
 
-    if (text == NULL || sscanf(text, "%u.%u", &major, &minor) != 2 || major > 255 || minor > 255) {
+    if (text != NULL) {
+        major = strtoul(text, &dot, 10);
+        minor = *dot == '.' ? strtoul(dot + 1, &end, 10) : 0;
+    }
+    if (end == NULL || end == dot + 1 || major > 255 || minor > 255) {
         return false;
     }
     *hex = ((uint64_t)major << 24) | ((uint64_t)minor << 16);
-    snprintf(prefix, size, "_agent.cpython-%u%u%s-", major, minor, strstr(text, "free-threading") != NULL ? "t" : "");
+    snprintf(prefix, size, "_agent.cpython-%lu%lu%s-", major, minor, strstr(text, "free-threading") != NULL ? "t" : "");
     return true;
 }
 

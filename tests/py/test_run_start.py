@@ -185,6 +185,41 @@ def test_the_version_is_told(assay):
     assert result.stdout.startswith("assay 0.")
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [["-V"], ["-VV"], ["--version"], ["-IV"], ["-X", "dev", "-V"], ["-V", "x.py"], ["-Ih"], ["--help-env"]],
+    ids=" ".join,
+)
+def test_what_python_only_answers_is_python_s_to_answer(assay, python, tmp_path, arguments):
+    plain = subprocess.run([python, *arguments], cwd=tmp_path, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert plain.returncode == 0 and plain.stdout
+    for ours in ([], ["-o", "F.assay"]):
+        done = assay("run", *ours, "--python", python, *arguments, cwd=tmp_path)
+        assert (done.returncode, done.stdout, done.stderr) == (0, plain.stdout, plain.stderr)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_options_behind_the_script_are_the_script_s(assay, python, tmp_path):
+    code = "import sys; print(sys.argv[1:])"
+    assert assay("run", "-q", "--python", python, "-c", code, "-V", cwd=tmp_path).stdout == "['-V']\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "sentence"),
+    [
+        ([""], 2, "there is no script ''"),
+        (["--python", "", "x.py"], 2, "there is no interpreter ''"),
+        (["--python=", "-c", "pass"], 2, "there is no interpreter ''"),
+        (["--", ""], 127, "there is no command ''"),
+        (["-o", "", "-c", "pass"], 2, "this is no name for a file: ''"),
+    ],
+)
+def test_an_empty_name_is_shown_as_one(assay, tmp_path, arguments, status, sentence):
+    (tmp_path / "x.py").touch()
+    assert one_sentence(assay("run", *arguments, cwd=tmp_path), status) == f"assay: {sentence}"
+    assert {p.name for p in tmp_path.iterdir()} == {"x.py"}
+
+
 # ---- runs that cannot be measured ----
 
 

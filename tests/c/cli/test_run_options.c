@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -23,7 +24,7 @@ parse(const char *line, asy_run_options *o)
     static char *argv[WORDS_MAX + 1];
     int argc = 0;
 
-    strcpy(text, line);
+    assert_true((size_t)snprintf(text, sizeof text, "%s", line) < sizeof text);
     for (char *word = strtok(text, " "); word != NULL; word = strtok(NULL, " ")) {
         argv[argc++] = strcmp(word, "''") == 0 ? word + 2 : word;
     }

@@ -67,7 +67,7 @@ what_is_no_session_is_refused(void **state)
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         char text[64];
 
-        strcpy(text, values[i]);
+        snprintf(text, sizeof text, "%s", values[i]);
         assert_false(asy_session_parse(text, &s));
     }
 }
