@@ -7,6 +7,7 @@ ASSAY_BUILD         the build directory; unset: build/
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -59,16 +60,23 @@ class Program:
         input: str | None = None,
         timeout: float = 60,
     ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+        process = subprocess.Popen(
             [self.path, *args],
             cwd=cwd,
             env=self.environ(env),
-            input=input,
-            stdin=subprocess.DEVNULL if input is None else None,
-            capture_output=True,
+            stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=timeout,
+            start_new_session=True,
         )
+        try:
+            out, err = process.communicate(input, timeout)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)  # the program too, which would run on
+            process.communicate()
+            raise
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     def start(self, *args: str | os.PathLike[str], **kwargs: object) -> subprocess.Popen[str]:
         """Run it without waiting; keyword arguments are Popen's, `env` is added to the usual one."""
@@ -82,6 +90,8 @@ def interpreter(path: str) -> Interpreter:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # What a shell starts in the background ignores it, and so would the programs that the tests interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     paths = os.environ.get("ASSAY_TEST_PYTHONS", sys.executable).split(":")
     found = [interpreter(path) for path in paths if path]
     if not found:

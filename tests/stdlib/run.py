@@ -195,6 +195,8 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     options = arguments()
+    # What a shell starts in the background ignores it, and so would the tests that interrupt themselves.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     lists = tomllib.loads((HERE / "modules.toml").read_text())
     known = tomllib.loads((HERE / "differences.toml").read_text())["difference"]
     names = options.only or lists["cross_section"] + ([] if options.cross_section else lists["others"])
