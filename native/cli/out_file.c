@@ -37,6 +37,17 @@ name_with(const char *path, const char *word, char out[ASY_PATH_ROOM])
     return len > 0 && len < ASY_PATH_ROOM;
 }
 
+// "dir/x.old.assay" → "dir/.x.old.assay.kept". False: it does not fit.
+static bool
+name_hidden(const char *path, char out[ASY_PATH_ROOM])
+{
+    const char *slash = strrchr(path, '/');
+    int dir = slash != NULL ? (int)(slash + 1 - path) : 0;
+    int len = snprintf(out, ASY_PATH_ROOM, "%.*s.%s.kept", dir, path, path + dir);
+
+    return len > 0 && len < ASY_PATH_ROOM;
+}
+
 static bool
 is_file_of(int fd, const struct stat *named)
 {
@@ -117,7 +128,7 @@ open_to_look(const char *path)
 
 // May the file `old` be written over? TAKEN: yes.
 static outcome
-look_at_old(const char *old, int *rc)
+look_at_old(const char *old)
 {
     struct stat st;
     outcome out = TAKEN;
@@ -130,13 +141,34 @@ look_at_old(const char *old, int *rc)
     if (fd >= 0 && !lock(fd)) {
         out = IN_USE;
     } else if (fd < 0 || (st.st_size > 0 && !is_recording(fd))) {
-        *rc = refuse_stranger(old);
         out = REFUSED;
     }
     if (fd >= 0) {
         close(fd);
     }
     return out;
+}
+
+// f->old is about to be replaced: move what is there. Where that cannot be, it is replaced for good.
+static void
+put_aside(asy_out_file *f)
+{
+    if (!name_hidden(f->old, f->older) || look_at_old(f->older) != TAKEN || rename(f->old, f->older) != 0) {
+        f->older[0] = '\0';
+    }
+}
+
+// Not over another file. `from` is "" afterwards.
+static void
+rename_back(char *from, const char *to)
+{
+    struct stat st;
+
+    if (*from != '\0' && renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) != 0 && errno == EINVAL &&
+        lstat(to, &st) != 0) {
+        rename(from, to); // a file system without that flag
+    }
+    from[0] = '\0';
 }
 
 // `fd` is what is at the path now, locked, and not empty: keep it under its older name.
@@ -155,16 +187,20 @@ keep_old(asy_out_file *f, int fd, bool named, int *rc)
         *rc = refuse_errno(f->path, ENAMETOOLONG, named);
         return REFUSED;
     }
-    out = look_at_old(f->old, rc);
-    if (out == TAKEN && rename(f->path, f->old) != 0) {
+    out = look_at_old(f->old);
+    if (out == REFUSED) {
+        *rc = refuse_stranger(f->old);
+    } else if (out == TAKEN) {
+        put_aside(f);
+        if (rename(f->path, f->old) == 0) {
+            return AGAIN;
+        }
         *rc = refuse_errno(f->path, errno, named);
+        rename_back(f->older, f->old);
         out = REFUSED;
     }
-    if (out != TAKEN) {
-        f->old[0] = '\0';
-        return out;
-    }
-    return AGAIN;
+    f->old[0] = '\0';
+    return out;
 }
 
 // What is at the path, opened: take it if it is empty. It is closed unless it is taken.
@@ -279,7 +315,7 @@ asy_out_file_open(asy_out_file *f, const char *path, bool named)
     int rc = 0, why;
 
     f->fd = -1;
-    f->old[0] = '\0';
+    f->old[0] = f->older[0] = '\0';
     snprintf(f->asked, sizeof f->asked, "%s", path);
     snprintf(f->path, sizeof f->path, "%s", path);
     for (int i = 0; i < TRIES_MAX && out == AGAIN; i++) {
@@ -290,6 +326,7 @@ asy_out_file_open(asy_out_file *f, const char *path, bool named)
         return rc;
     }
     if (out != TAKEN) {
+        asy_out_file_keep(f);
         f->old[0] = '\0'; // what we have put aside is the older one of whoever has the name now
         why = take_next(f);
         if (why != 0) {
@@ -299,14 +336,12 @@ asy_out_file_open(asy_out_file *f, const char *path, bool named)
     return begin(f, named);
 }
 
-// Not over another file.
-static void
-rename_back(const char *from, const char *to)
+void
+asy_out_file_keep(asy_out_file *f)
 {
-    struct stat st;
-
-    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) != 0 && errno == EINVAL && lstat(to, &st) != 0) {
-        rename(from, to); // a file system without that flag
+    if (f->older[0] != '\0') {
+        unlink(f->older);
+        f->older[0] = '\0';
     }
 }
 
@@ -314,15 +349,15 @@ void
 asy_out_file_put_back(asy_out_file *f)
 {
     struct stat named;
+    char old[ASY_PATH_ROOM];
 
     // Not through a link: what it points to was there before us.
     if (f->fd >= 0 && lstat(f->path, &named) == 0 && is_file_of(f->fd, &named)) {
         unlink(f->path);
     }
-    if (f->old[0] != '\0') {
-        rename_back(f->old, f->asked);
-        f->old[0] = '\0';
-    }
+    memcpy(old, f->old, sizeof old);
+    rename_back(f->old, f->asked);
+    rename_back(f->older, old);
 }
 
 // ---- the end ----
@@ -397,6 +432,7 @@ asy_out_file_settle(asy_out_file *f)
 {
     struct stat st;
 
+    asy_out_file_keep(f);
     if (fstat(f->fd, &st) == 0 && ftruncate(f->fd, st.st_size) != 0) {
         errno = 0; // what was reserved stays
     }

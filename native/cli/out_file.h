@@ -1,7 +1,8 @@
 // out_file.h: the file that a run writes its recording to.
 // As long as it is open it is locked (flock): another run sees that it is being written, leaves it where it is and takes the next
-// free name, NAME.2.assay. A recording that is there and is finished is kept as NAME.old.assay. Where the file system has no locks,
-// runs at the same time do not see each other.
+// free name, NAME.2.assay. A recording that is there and is finished is kept as NAME.old.assay; the one that had that name waits
+// under a hidden one until the new one is there to stay. Where the file system has no locks, runs at the same time do not see each
+// other.
 #ifndef ASY_CLI_OUT_FILE_H
 #define ASY_CLI_OUT_FILE_H
 
@@ -13,6 +14,7 @@ typedef struct {
     char path[ASY_PATH_ROOM];  // of the file as it is named now
     char asked[ASY_PATH_ROOM]; // as it was to be named
     char old[ASY_PATH_ROOM];   // what was there before; "": nothing was
+    char older[ASY_PATH_ROOM]; // what was `old` before that; "": nothing was
     int fd;                    // owned; -1: closed
 } asy_out_file;
 
@@ -20,6 +22,9 @@ typedef struct {
 // pipe or a socket is refused before it is opened. `named`: the user chose the name.
 // 0, or the exit status after a sentence; then everything is as before.
 int asy_out_file_open(asy_out_file *f, const char *path, bool named);
+
+// It is there to stay: what `old` replaced is removed. At settling it is too.
+void asy_out_file_keep(asy_out_file *f);
 
 // Remove it again: what was there before has its name back. Nothing is done where the name belongs to something else by now.
 void asy_out_file_put_back(asy_out_file *f);

@@ -330,6 +330,9 @@ go(run *r)
         asy_measure_free(m);
         return rc;
     }
+    if (r->options.output != NULL) {
+        asy_out_file_keep(&r->out);
+    }
     end = asy_watch_child(child, signal_fd, m);
     tell(r, m);
     asy_watch_repeat(end); // the kernel frees faster than we could

@@ -88,6 +88,32 @@ def test_a_recording_that_may_not_be_written_to_is_kept_like_another(assay, pyth
     assert (tmp_path / "x.old.assay").read_bytes() == MAGIC + b"protected"
 
 
+@pytest.mark.parametrize("arguments", [["x.py"], ["-o", "x.assay", "--", "./odd"]], ids=["not begun", "not started"])
+def test_a_run_that_fails_leaves_both_recordings_before_it(assay, python, tmp_path, arguments):
+    (tmp_path / "x.py").write_text("def f(:")
+    (tmp_path / "odd").write_bytes(b"\0\1\2\3")
+    (tmp_path / "odd").chmod(0o755)
+    before = {"x.assay": MAGIC + b"before", "x.old.assay": MAGIC + b"older"}
+    for name, content in before.items():
+        (tmp_path / name).write_bytes(content)
+    options = ["--python", python] if arguments == ["x.py"] else []
+    assert assay("run", *options, *arguments, cwd=tmp_path).returncode != 0
+    left = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    assert left.pop("x.py") and left.pop("odd")
+    assert left == before
+
+
+@pytest.mark.parametrize("options", [[], ["-o", "x.assay"]], ids=["by default", "-o"])
+def test_two_recordings_are_kept_and_no_third(assay, python, tmp_path, options):
+    """Also where a killed run has left a third behind."""
+    (tmp_path / "x.py").write_text("")
+    for name in ("x.assay", "x.old.assay", ".x.old.assay.kept"):
+        (tmp_path / name).write_bytes(MAGIC + name.encode())
+    assert assay("run", *options, "--python", python, "x.py", cwd=tmp_path).returncode == 0
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["x.assay", "x.old.assay", "x.py"]
+    assert (tmp_path / "x.old.assay").read_bytes() == MAGIC + b"x.assay"
+
+
 # ---- several runs at once ----
 
 
