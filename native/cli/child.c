@@ -82,7 +82,7 @@ preload_entry(const char *old, const char *library)
     char *entry = NULL;
     int n;
 
-    if (old == NULL || *old == '\0') {
+    if (old == NULL) {
         n = asprintf(&entry, "LD_PRELOAD=%s", library);
     } else if (is_listed(old, library)) {
         n = asprintf(&entry, "LD_PRELOAD=%s", old);

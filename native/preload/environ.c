@@ -22,13 +22,14 @@ value_of(const char *entry, const char *name)
     return strncmp(entry, name, n) == 0 && entry[n] == '=' ? entry + n + 1 : NULL;
 }
 
-size_t
+bool
 asy_environ_preload_without(const char *value, char *out)
 {
+    bool set = strcmp(value, own_path) != 0;
     size_t own = strlen(own_path);
     size_t len = 0;
 
-    // Items end at a colon or a space; separators before what is left out go with it.
+    // Items end at a colon or a space; the separator before what is left out goes with it.
     while (*value != '\0') {
         size_t gap = strspn(value, ": ");
         size_t item = strcspn(value + gap, ": ");
@@ -36,11 +37,14 @@ asy_environ_preload_without(const char *value, char *out)
         if (item != own || memcmp(value + gap, own_path, own) != 0) {
             memcpy(out + len, value, gap + item);
             len += gap + item;
+        } else if (gap > 1) {
+            memcpy(out + len, value, gap - 1);
+            len += gap - 1;
         }
         value += gap + item;
     }
     out[len] = '\0';
-    return len;
+    return set;
 }
 
 bool
@@ -82,7 +86,7 @@ asy_environ_strip(char *const *env, char **clean, char *text)
         }
         if (value == NULL || !asy_environ_preload_is_ours(value)) {
             clean[n++] = env[i];
-        } else if (asy_environ_preload_without(value, text + prefix) > 0) {
+        } else if (asy_environ_preload_without(value, text + prefix)) {
             memcpy(text, "LD_PRELOAD=", prefix);
             clean[n++] = text;
         }

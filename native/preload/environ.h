@@ -22,7 +22,8 @@ void asy_environ_strip(char *const *env, char **clean, char *text);
 // Our library is in this value of LD_PRELOAD.
 bool asy_environ_preload_is_ours(const char *value);
 
-// A value of LD_PRELOAD without our library; `out` has room for strlen(value) + 1. Returns the length, 0: it was ours alone.
-size_t asy_environ_preload_without(const char *value, char *out);
+// A value of LD_PRELOAD without our library; `out` has room for strlen(value) + 1. False: it was ours alone, and not set before us (an
+// empty one is ":OURS").
+bool asy_environ_preload_without(const char *value, char *out);
 
 #endif

@@ -67,7 +67,7 @@ restore_preload(object *environ)
     char *before = value != NULL && asy_environ_preload_is_ours(value) ? malloc(strlen(value) + 1) : NULL;
 
     if (before != NULL) {
-        restore(environ, "LD_PRELOAD", asy_environ_preload_without(value, before) > 0 ? before : NULL);
+        restore(environ, "LD_PRELOAD", asy_environ_preload_without(value, before) ? before : NULL);
     }
     free(before);
 }

@@ -12,6 +12,7 @@
 
 #include "agent/entry.h"
 #include "core/arena.h"
+#include "preload/blank.h"
 #include "preload/dl.h"
 #include "preload/environ.h"
 #include "preload/exec.h"
@@ -205,6 +206,7 @@ asy_preload_begin(void)
         return;
     }
     asy_environ_init(state.library);
+    asy_blank_initial();
     asy_loadable_init(state.library);
     asy_exec_init();
     table = asy_dl_any("PyImport_Inittab");
