@@ -64,6 +64,9 @@ asy_module_claim(void)
     const agent_abi *found = abi_find(dict);
     PyObject *capsule;
 
+    if (!asy_cpython_is_main_interpreter()) {
+        return false; // knows nothing of the agent that lives in the main one
+    }
     if (found != NULL) {
         return found == &own_abi;
     }
@@ -79,11 +82,11 @@ asy_module_claim(void)
 static int
 module_exec(PyObject *module)
 {
-    asy_module_claim();
     if (!asy_cpython_is_main_interpreter()) {
         PyErr_SetString(PyExc_ImportError, "assay measures the main interpreter only");
         return -1;
     }
+    asy_module_claim();
     if (asy_tags_init(module) != 0 || asy_profile_type_init(module) != 0 || asy_recording_type_init(module) != 0) {
         return -1;
     }

@@ -241,13 +241,10 @@ asy_backend_special(PyObject *callable)
 void
 asy_backend_forked(void)
 {
-    PyObject *exc = PyErr_GetRaisedException();
-
     if (asy_the_agent.tool_id >= 0 && asy_the_agent.fork_seen == 1) {
         asy_the_agent.fork_seen = 2;
         asy_tool_off();
     }
-    PyErr_SetRaisedException(exc);
 }
 
 #endif

@@ -252,6 +252,8 @@ profile_dealloc(PyObject *self)
 {
     profile *p = (profile *)self;
     PyTypeObject *type = Py_TYPE(self);
+    asy_cpython_raised raised =
+        asy_cpython_raised_take(); // a frame that an exception leaves may have held the last reference
 
     PyObject_GC_UnTrack(self);
     while (p->depth != 0 && profile_end(p)) {
@@ -265,6 +267,7 @@ profile_dealloc(PyObject *self)
     Py_XDECREF(p->recording);
     PyObject_GC_Del(self);
     Py_DECREF(type);
+    asy_cpython_raised_back(raised);
 }
 
 PyMethodDef asy_profile_type_methods[] = {

@@ -120,28 +120,28 @@ activation_find(asy_tag_link *top, const asy_tag *tag)
     return last;
 }
 
-// The chain without one of its links. New; NULL also for an empty one, *ok tells.
+// The chain without one of its links: those above it are made anew. New; NULL also for an empty one, *ok tells.
 static asy_tag_link *
-chain_without(asy_tag_link *top, const asy_tag_link *gone, bool *ok)
+chain_without(const asy_tag_link *top, const asy_tag_link *gone, bool *ok)
 {
-    asy_tag_link *rest, *copy;
+    asy_tag_link *first = NULL, **end = &first;
 
-    if (top == gone) {
-        *ok = true;
-        return (asy_tag_link *)Py_XNewRef((PyObject *)top->parent);
+    for (*ok = true; top != gone; top = top->parent) {
+        asy_tag_link *copy = asy_tag_link_new(NULL, top->tag);
+        if (copy == NULL) {
+            Py_XDECREF((PyObject *)first);
+            *ok = false;
+            return NULL;
+        }
+        copy->owner = Py_NewRef(top->owner);
+        copy->token = top->token;
+        copy->frame = top->frame;
+        copy->epoch = top->epoch;
+        *end = copy;
+        end = &copy->parent;
     }
-    rest = chain_without(top->parent, gone, ok);
-    copy = *ok ? asy_tag_link_new(rest, top->tag) : NULL;
-    Py_XDECREF(rest);
-    if (copy == NULL) {
-        *ok = false;
-        return NULL;
-    }
-    copy->owner = Py_NewRef(top->owner);
-    copy->token = top->token;
-    copy->frame = top->frame;
-    copy->epoch = top->epoch;
-    return copy;
+    *end = (asy_tag_link *)Py_XNewRef((PyObject *)gone->parent);
+    return first;
 }
 
 static void

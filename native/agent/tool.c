@@ -199,9 +199,12 @@ asy_tool_events(unsigned long bits)
 void
 asy_tool_off(void)
 {
+    asy_cpython_raised raised = asy_cpython_raised_take();
+
     if (name_is_ours(&asy_the_agent)) {
         asy_tool_events(0);
     }
+    asy_cpython_raised_back(raised);
 }
 
 // ---- is it ours still ----
@@ -251,14 +254,14 @@ bool
 asy_tool_kept(void)
 {
     asy_agent *a = &asy_the_agent;
-    PyObject *raised = PyErr_GetRaisedException();
+    asy_cpython_raised raised = asy_cpython_raised_take();
     bool kept =
         a->tool_whole && !__atomic_load_n(&a->tool_lost, __ATOMIC_RELAXED) && name_is_ours(a) && events_are_ours(a);
 
     if (!kept) {
         lose();
     }
-    PyErr_SetRaisedException(raised);
+    asy_cpython_raised_back(raised);
     return kept;
 }
 

@@ -156,6 +156,37 @@ asy_cpython_bound_slot(PyObject *bound)
 // stays as it was). Not a str: 0 bytes.
 uint32_t asy_cpython_utf8(PyObject *text, char *out, uint32_t max);
 
+// ---- exceptions ----
+
+// The exception that is set, taken out of the way of calls to the interpreter; asy_cpython_raised_back puts it there again, in place
+// of what may be set by then.
+typedef struct {
+    PyObject *type, *value, *traceback; // owned; from 3.12 on `value` alone
+} asy_cpython_raised;
+
+static inline asy_cpython_raised
+asy_cpython_raised_take(void)
+{
+    asy_cpython_raised raised = {NULL, NULL, NULL};
+
+#if PY_VERSION_HEX >= 0x030C0000
+    raised.value = PyErr_GetRaisedException();
+#else
+    PyErr_Fetch(&raised.type, &raised.value, &raised.traceback);
+#endif
+    return raised;
+}
+
+static inline void
+asy_cpython_raised_back(asy_cpython_raised raised)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    PyErr_SetRaisedException(raised.value);
+#else
+    PyErr_Restore(raised.type, raised.value, raised.traceback);
+#endif
+}
+
 // ---- the interpreter ----
 
 bool asy_cpython_is_main_interpreter(void);
