@@ -333,7 +333,7 @@ go(run *r)
     if (r->options.output != NULL) {
         asy_out_file_keep(&r->out);
     }
-    end = asy_watch_child(child, signal_fd, m);
+    end = asy_watch_child(child, r->options.arguments, signal_fd, m);
     tell(r, m);
     asy_watch_repeat(end); // the kernel frees faster than we could
 }

@@ -1,6 +1,7 @@
 // watch.c: the loop beside the child.
 // The signals of a terminal, and what somebody sends to the process group, come to the child as well: they are not handed
-// on. What was sent to our pid alone is. The child's stops are repeated by ourselves, so that a shell sees one job.
+// on. What was sent to our pid alone is. The child's stops are repeated by ourselves, so that a shell sees one job, and end when
+// either of us is continued.
 #include "cli/watch.h"
 
 #include <errno.h>
@@ -30,20 +31,6 @@ unblock_default(int signal_number, sigset_t *old)
     sigprocmask(SIG_UNBLOCK, &set, old);
 }
 
-// Stop as the child did. Where the kernel ignores that (nobody could continue us), go on.
-static void
-stop_like(int signal_number)
-{
-    struct sigaction given;
-    sigset_t old;
-
-    sigaction(signal_number, NULL, &given);
-    unblock_default(signal_number, &old);
-    raise(signal_number);
-    sigprocmask(SIG_SETMASK, &old, NULL);
-    sigaction(signal_number, &given, NULL);
-}
-
 // A shell continues the whole group; who continued us alone meant the child.
 static void
 continue_child(pid_t child)
@@ -56,6 +43,38 @@ continue_child(pid_t child)
             kill(child, SIGCONT);
         }
     }
+}
+
+// It is our waker that has continued us, or somebody else.
+static void
+continue_after(pid_t child, pid_t waker)
+{
+    struct timespec now = {0, 0};
+    siginfo_t info;
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGCONT);
+    if (sigtimedwait(&set, &info, &now) == SIGCONT && info.si_pid != waker) {
+        continue_child(child);
+    }
+}
+
+// Stop as the child did, until somebody continues us or it. Where the kernel ignores that (nobody could continue us), go on.
+static void
+stop_like(int signal_number, pid_t child)
+{
+    struct sigaction given;
+    sigset_t old;
+    pid_t waker = asy_waker_begin(child);
+
+    sigaction(signal_number, NULL, &given);
+    unblock_default(signal_number, &old);
+    raise(signal_number);
+    sigprocmask(SIG_SETMASK, &old, NULL);
+    sigaction(signal_number, &given, NULL);
+    asy_waker_end(waker);
+    continue_after(child, waker);
 }
 
 static void
@@ -95,7 +114,7 @@ look_at_child(pid_t child, asy_watch_end *end)
         return false;
     }
     if (info.si_code == CLD_STOPPED) {
-        stop_like(info.si_status);
+        stop_like(info.si_status, child);
         return false;
     }
     *end = (asy_watch_end){info.si_code == CLD_EXITED ? 1 : 2, info.si_status};
@@ -103,12 +122,12 @@ look_at_child(pid_t child, asy_watch_end *end)
 }
 
 asy_watch_end
-asy_watch_child(pid_t child, int signal_fd, asy_measure *m)
+asy_watch_child(pid_t child, char *const *arguments, int signal_fd, asy_measure *m)
 {
     struct pollfd fds[WATCHED_MAX + 1];
     int others[WATCHED_MAX];
     asy_watch_end end = {0, 0};
-    asy_witness witness = {0, 0};
+    asy_witness witness = {.arguments = arguments};
 
     asy_witness_begin(&witness);
     while (!look_at_child(child, &end)) {

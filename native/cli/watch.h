@@ -11,7 +11,8 @@ typedef struct {
     int exited, status;
 } asy_watch_end;
 
-asy_watch_end asy_watch_child(pid_t child, int signal_fd, asy_measure *m);
+// `arguments`: the last of our own, those of the program.
+asy_watch_end asy_watch_child(pid_t child, char *const *arguments, int signal_fd, asy_measure *m);
 
 // End this process in the same way: this does not return.
 void asy_watch_repeat(asy_watch_end end) __attribute__((noreturn));

@@ -1,16 +1,22 @@
-// witness.c: a process to which nothing happens, and what is pending for it.
+// witness.c: a process to which nothing happens, and what is pending for it; and one that looks whether a stopped child goes on.
 #include "cli/witness.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdint.h>
+#include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "os/os.h"
 
+#define WAKER_LOOKS_NS 100000000
+
+// Blind and deaf to all but the parent's death.
 static void
-stand_by(pid_t parent)
+stand_apart(pid_t parent)
 {
     sigset_t all;
 
@@ -20,9 +26,23 @@ stand_by(pid_t parent)
     if (asy_os_die_with_parent() != ASY_OK || getppid() != parent) {
         _exit(0); // it would stay behind
     }
-    for (;;) {
-        pause();
+}
+
+// Leave of the command line, which begins with our name and is one piece of memory, the arguments alone.
+static void
+rename_self(char *const *arguments)
+{
+    char *begin = program_invocation_name, *end = begin;
+
+    prctl(PR_SET_NAME, "asy-witness");
+    for (char *const *a = arguments; *a != NULL; a++) {
+        end = *a + strlen(*a) + 1;
     }
+    if (*arguments < begin || end < *arguments) {
+        return; // somebody has moved them
+    }
+    memmove(begin, *arguments, (size_t)(end - *arguments));
+    memset(begin + (end - *arguments), 0, (size_t)(*arguments - begin));
 }
 
 void
@@ -32,17 +52,27 @@ asy_witness_begin(asy_witness *w)
     pid_t pid = fork();
 
     if (pid == 0) {
-        stand_by(parent);
+        stand_apart(parent);
+        rename_self(w->arguments);
+        for (;;) {
+            pause();
+        }
     }
     w->pid = pid > 0 ? pid : 0;
+}
+
+static void
+end_process(pid_t pid)
+{
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
 }
 
 void
 asy_witness_end(asy_witness *w)
 {
     if (w->pid != 0) {
-        kill(w->pid, SIGKILL);
-        waitpid(w->pid, NULL, 0);
+        end_process(w->pid);
         w->pid = 0;
     }
 }
@@ -65,4 +95,36 @@ asy_witness_saw(asy_witness *w, int signal_number)
     asy_witness_end(w); // what is pending stays pending: only a new one can see the next
     asy_witness_begin(w);
     return true;
+}
+
+pid_t
+asy_waker_begin(pid_t child)
+{
+    struct timespec gap = {0, WAKER_LOOKS_NS};
+    pid_t parent = getpid();
+    pid_t pid = fork();
+
+    if (pid != 0) {
+        return pid > 0 ? pid : 0;
+    }
+    stand_apart(parent);
+    setsid(); // what stops our group does not stop it
+    prctl(PR_SET_NAME, "asy-waker");
+    while (asy_os_process_stopped((uint64_t)child)) {
+        nanosleep(&gap, NULL);
+    }
+    for (;;) {
+        if (asy_os_process_stopped((uint64_t)parent)) {
+            kill(parent, SIGCONT);
+        }
+        nanosleep(&gap, NULL);
+    }
+}
+
+void
+asy_waker_end(pid_t waker)
+{
+    if (waker != 0) {
+        end_process(waker);
+    }
 }

@@ -132,6 +132,34 @@ def test_a_signal_to_the_group_hides_none_that_comes_later_to_us(assay, python, 
         assert out == "10 10\n"
 
 
+def name_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/comm").read_text().strip()
+
+
+def command_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").replace(b"\0", b" ").decode()
+
+
+LOOKS = {
+    "killall assay": lambda pid: name_of(pid) == "assay" or os.path.basename(command_of(pid).split()[0]) == "assay",
+    "pkill -f x.py": lambda pid: "x.py" in command_of(pid),
+    "pkill -f 'assay run'": lambda pid: "assay run" in command_of(pid),
+}
+
+
+@pytest.mark.parametrize("looks", LOOKS.values(), ids=LOOKS)
+def test_a_signal_to_what_is_called_like_us_reaches_the_program_once(assay, python, tmp_path, looks):
+    with running(assay, python, tmp_path, COUNTING) as (process, pid):
+        wait_for(lambda: len(children_of(process.pid)) == 2, "the witness")
+        # Between fork and exec each still has our name.
+        wait_for(lambda: all(name_of(p) != "assay" for p in children_of(process.pid)), "their own names")
+        wait_for(lambda: all("assay run" not in command_of(p) for p in children_of(process.pid)), "their own arguments")
+        for found in filter(looks, [process.pid, *children_of(process.pid)]):
+            os.kill(found, signal.SIGTERM)
+        out, _ = process.communicate(timeout=PATIENCE_S)
+        assert out == f"{int(signal.SIGTERM)}\n"
+
+
 def test_a_killed_assay_leaves_no_process_of_its_own(assay, python, tmp_path):
     code = READY + "ready()\ntime.sleep(60)"
     with running(assay, python, tmp_path, code, start_new_session=True) as (process, pid):
@@ -158,6 +186,26 @@ def test_a_stopped_program_stops_us_and_is_continued_with_us(assay, python, tmp_
         wait_for(lambda: state_of(pid) != "T", "the program to go on")
         (tmp_path / "go").touch()
         assert process.wait(PATIENCE_S) == 6
+
+
+def test_a_stopped_program_that_is_continued_alone_continues_us(assay, python, tmp_path):
+    code = READY + "ready()\nwhile not os.path.exists('go'): time.sleep(0.01)\nsys.exit(6)"
+    with running(assay, python, tmp_path, code) as (process, pid):
+        for _ in range(2):
+            os.kill(pid, signal.SIGSTOP)
+            wait_for(lambda: state_of(process.pid) == state_of(pid) == "T", "both to stop")
+            os.kill(pid, signal.SIGCONT)
+            wait_for(lambda: state_of(process.pid) != "T", "assay to go on")
+        (tmp_path / "go").touch()
+        assert process.wait(PATIENCE_S) == 6
+
+
+def test_a_stopped_program_that_is_killed_continues_us(assay, python, tmp_path):
+    with running(assay, python, tmp_path, READY + "ready()\ntime.sleep(60)") as (process, pid):
+        os.kill(pid, signal.SIGSTOP)
+        wait_for(lambda: state_of(process.pid) == "T", "assay to stop")
+        os.kill(pid, signal.SIGKILL)
+        assert process.wait(PATIENCE_S) == -signal.SIGKILL
 
 
 def test_a_killed_assay_leaves_the_program_running(assay, python, tmp_path):
