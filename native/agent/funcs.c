@@ -41,7 +41,7 @@ mix_bytes(uint64_t h, const char *p, size_t n)
 static asy_func_row *
 table_find(asy_func_table *table, uint64_t key, uint64_t name)
 {
-    uint32_t i = (uint32_t)(mix(key, name) >> 32) & table->mask;
+    uint32_t i = asy_funcs_start(table, key ^ mix(0, name)); // of the key alone where there is no name
 
     while (table->rows[i].key != 0 && (table->rows[i].key != key || table->rows[i].name != name)) {
         i = (i + 1) & table->mask;
@@ -173,9 +173,7 @@ code_learn(asy_agent_thread *t, PyCodeObject *code)
     return func;
 }
 
-#if ASY_CPYTHON_FREETHREADED
-
-#define DEAD UINT32_MAX // as asy_func_row.special
+#if !ASY_CPYTHON_CODE_SLOTS
 
 static void
 code_died(PyCodeObject *code)
@@ -187,9 +185,9 @@ code_died(PyCodeObject *code)
         return; // a fork child: whoever held the lock at the fork is not here
     }
     pthread_mutex_lock(&a->lock);
-    row = table_find(&a->living, (uint64_t)(uintptr_t)code, 0);
-    if (row->key != 0 && row->special != DEAD) {
-        row->special = DEAD;
+    row = asy_funcs_living(&a->living, code);
+    if (row->key != 0 && row->special != ASY_FUNCS_DEAD) {
+        row->special = ASY_FUNCS_DEAD;
         __atomic_add_fetch(&a->code_deaths, 1, __ATOMIC_RELEASE);
     }
     pthread_mutex_unlock(&a->lock);
@@ -217,17 +215,21 @@ asy_funcs_code_slow(asy_agent_thread *t, PyCodeObject *code)
     overhead_begin(t);
     pthread_mutex_lock(&a->lock);
     deaths = __atomic_load_n(&a->code_deaths, __ATOMIC_RELAXED);
-    row = table_find(&a->living, key, 0);
-    if (row->key != 0 && row->special != DEAD) {
+    row = asy_funcs_living(&a->living, code);
+    if (row->key != 0 && row->special != ASY_FUNCS_DEAD) {
         func = row->func;
     } else if (row->key != 0 || table_grow(&a->living)) {
         func = code_learn(t, code);
-        row = table_find(&a->living, key, 0);
+        row = asy_funcs_living(&a->living, code);
         a->living.used += row->key == 0 ? 1 : 0;
         *row = (asy_func_row){key, 0, func, 0};
     }
     pthread_mutex_unlock(&a->lock);
+#if ASY_CPYTHON_FREETHREADED
     t->codes[((uintptr_t)code >> 5) % ASY_CODE_CACHE] = (asy_func_row){key, deaths, func, 0};
+#else
+    (void)deaths;
+#endif
     overhead_end(t);
     return func;
 }

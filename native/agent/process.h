@@ -51,7 +51,7 @@ typedef struct {
 
     pthread_mutex_t lock;                  // function tables; first-sight path only
     asy_func_table codes, callables, tags; // by content; by definition; by labels
-    asy_func_table living;                 // free-threaded builds: by address of the code object; name 1 = dead
+    asy_func_table living;                 // without ASY_CPYTHON_CODE_SLOTS: by address of the code object
     uint64_t code_deaths;                  // atomic
     bool greenlets;                        // the greenlet package was seen
     int code_watcher;                      // 1 + its id, 0 = none

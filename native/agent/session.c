@@ -36,7 +36,7 @@ extra_open(asy_agent *a)
 {
     PyCodeObject *code;
 
-    if (a->extra_slot >= 0) {
+    if (!ASY_CPYTHON_CODE_SLOTS || a->extra_slot >= 0) {
         return ASY_OK;
     }
     a->extra_slot = asy_cpython_extra_request();

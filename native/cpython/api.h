@@ -19,6 +19,10 @@
 #define ASY_CPYTHON_FREETHREADED 0
 #endif
 
+// Code objects carry our numbers in a code-extra slot. Without the GIL slots race with their growth (gh-144981); from 3.14 on a code
+// object that has any is not "stateless", and concurrent.interpreters would pickle its function: there they are found by address.
+#define ASY_CPYTHON_CODE_SLOTS (!ASY_CPYTHON_FREETHREADED && PY_VERSION_HEX < 0x030E0000)
+
 // What our extension module declares where the version knows it: one interpreter, no GIL needed.
 #if PY_VERSION_HEX >= 0x030D0000
 #define ASY_CPYTHON_MODULE_SLOTS                                                                                       \

@@ -425,6 +425,55 @@ def test_sub_interpreters_are_counted(assay, python, tmp_path: Path) -> None:
     assert tree.calls("f") == 0
 
 
+def test_functions_that_were_called_go_to_another_interpreter(assay, python, tmp_path: Path) -> None:
+    if python.minor < 14:
+        return  # there is no concurrent.interpreters
+    tree = record(
+        assay, python, tmp_path,
+        """
+        from concurrent import interpreters
+        def make():
+            def nested(x):
+                return x * 2
+            return nested
+        double = lambda x: x + x
+        nested = make()
+        double(1), nested(1)
+        i = interpreters.create()
+        print(i.call(double, 20), i.call(nested, 21))
+        i.close()
+        """,
+    )  # fmt: skip
+    assert tree.result.stdout == "40 42\n"
+    assert tree.calls("<lambda>") == tree.calls("make.<locals>.nested") == 1
+
+
+def test_code_objects_may_come_and_go_in_any_number(assay, python, tmp_path: Path) -> None:
+    tree = record(
+        assay, python, tmp_path,
+        """
+        import gc
+        kept = []
+        def keep(n):
+            pass
+        for n in range(20000):
+            space = {"keep": keep}
+            exec(f"def f{n % 50}(): keep({n % 50})", space)
+            space[f"f{n % 50}"]()
+            if n % 10 == 0:
+                kept.append(space)
+            space = None
+        gc.collect()
+        for space in kept:
+            next(f for name, f in space.items() if name.startswith("f"))()
+        """,
+    )  # fmt: skip
+    for n in range(50):
+        assert tree.calls(f"f{n}") == 400 + (400 if n % 10 == 0 else 0)
+        assert tree.calls("keep", f"f{n}") == tree.calls(f"f{n}")
+    assert tree.losses() == {}
+
+
 def test_a_second_monitoring_tool_works_beside_us(assay, python, tmp_path: Path) -> None:
     if python.minor == 11:
         return  # there is no sys.monitoring
