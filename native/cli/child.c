@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "preload/session.h" // the session's variable
@@ -26,19 +27,25 @@ widen(int which, struct rlimit *given)
     setrlimit((__rlimit_resource_t)which, &wide);
 }
 
+static void
+fill_handled(sigset_t *set)
+{
+    sigemptyset(set);
+    for (size_t i = 0; i < sizeof handled / sizeof *handled; i++) {
+        sigaddset(set, handled[i]);
+    }
+    for (int n = SIGRTMIN; n <= SIGRTMAX; n++) {
+        sigaddset(set, n);
+    }
+}
+
 void
 asy_child_prepare(asy_child_given *given, int *signal_fd)
 {
     struct sigaction ignore = {.sa_handler = SIG_IGN}, standard = {.sa_handler = SIG_DFL};
     sigset_t set;
 
-    sigemptyset(&set);
-    for (size_t i = 0; i < sizeof handled / sizeof *handled; i++) {
-        sigaddset(&set, handled[i]);
-    }
-    for (int n = SIGRTMIN; n <= SIGRTMAX; n++) {
-        sigaddset(&set, n);
-    }
+    fill_handled(&set);
     sigprocmask(SIG_BLOCK, &set, &given->mask);
     sigaction(SIGPIPE, &ignore, &given->pipe);
     sigaction(SIGXFSZ, &ignore, &given->xfsz);
@@ -46,6 +53,18 @@ asy_child_prepare(asy_child_given *given, int *signal_fd)
     widen(RLIMIT_FSIZE, &given->file_size);
     widen(RLIMIT_AS, &given->address_space);
     *signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+void
+asy_child_heed_signals(const asy_child_given *given)
+{
+    struct timespec now = {0, 0};
+    sigset_t set;
+
+    fill_handled(&set);
+    while (sigtimedwait(&set, NULL, &now) > 0) {
+    }
+    sigprocmask(SIG_SETMASK, &given->mask, NULL);
 }
 
 static void

@@ -20,6 +20,10 @@ typedef struct {
 // broken pipe or a full disk is an error instead of death, files and memory may be as large as the hard limits allow.
 void asy_child_prepare(asy_child_given *given, int *signal_fd);
 
+// The program has ended and its recording is whole: signals do to us again what they would have done. What came before is forgotten.
+// A broken pipe stays an error: the status to be told is the program's.
+void asy_child_heed_signals(const asy_child_given *given);
+
 // The environment of the child: `env` with our library behind the user's in LD_PRELOAD, and the session. The array and the
 // two strings are owned by the caller and live until it exits. NULL: no memory.
 char **asy_child_environ(char *const *env, const char *library, const char *session);

@@ -242,13 +242,10 @@ tell_place(run *r, asy_out_file_state state)
     return state != ASY_OUT_FILE_REMOVED;
 }
 
+// What went wrong, in sentences.
 static void
-tell(run *r, asy_measure *m)
+tell_problems(const run *r, const asy_measure *m, asy_status st)
 {
-    asy_measured measured = ASY_MEASURED_NOTHING;
-    asy_status st = asy_measure_finish(m, &measured);
-    bool found;
-
     if (st != ASY_OK) {
         asy_say("the recording %s breaks off: %s", r->out.path, asy_status_text(st));
     }
@@ -256,14 +253,31 @@ tell(run *r, asy_measure *m)
         asy_say("%s: %s", r->options.kind == ASY_RUN_COMMAND ? r->options.target : r->program,
                 asy_measure_unmeasured(m));
     }
-    if (!is_worth_keeping(r, measured)) {
+}
+
+// The recording first: what is said may find nobody who reads it, and whoever is tired of waiting then may end us.
+static void
+finish(run *r, const asy_child_given *given, asy_measure *m)
+{
+    asy_measured measured = ASY_MEASURED_NOTHING;
+    asy_status st = asy_measure_finish(m, &measured);
+    asy_out_file_state state = ASY_OUT_FILE_THERE;
+    bool kept = is_worth_keeping(r, measured), found;
+
+    if (kept) {
+        state = asy_out_file_settle(&r->out);
+    } else {
         asy_out_file_put_back(&r->out);
+    }
+    asy_child_heed_signals(given);
+    tell_problems(r, m, st);
+    if (!kept) {
         if (measured == ASY_MEASURED_START && !r->options.quiet) {
             asy_say("the program did not begin: there is no recording of it");
         }
         return;
     }
-    found = tell_place(r, asy_out_file_settle(&r->out));
+    found = tell_place(r, state);
     if (measured != ASY_MEASURED_NOTHING && !r->options.quiet) {
         tell_summary(r, found);
     }
@@ -334,7 +348,7 @@ go(run *r)
         asy_out_file_keep(&r->out);
     }
     end = asy_watch_child(child, r->options.arguments, signal_fd, m);
-    tell(r, m);
+    finish(r, &given, m);
     asy_watch_repeat(end); // the kernel frees faster than we could
 }
 

@@ -149,7 +149,7 @@ LOOKS = {
 
 @pytest.mark.parametrize("looks", LOOKS.values(), ids=LOOKS)
 def test_a_signal_to_what_is_called_like_us_reaches_the_program_once(assay, python, tmp_path, looks):
-    with running(assay, python, tmp_path, COUNTING) as (process, pid):
+    with running(assay, python, tmp_path, COUNTING) as (process, _):
         wait_for(lambda: len(children_of(process.pid)) == 2, "the witness")
         # Between fork and exec each still has our name.
         wait_for(lambda: all(name_of(p) != "assay" for p in children_of(process.pid)), "their own names")
@@ -269,6 +269,45 @@ def test_processes_of_a_command_are_each_measured_to_their_end(assay, python, tm
     result = assay("run", "--", "sh", "-c", code, cwd=tmp_path)
     assert (result.returncode, result.stdout) == (4, "1\n3\n")
     assert "unprofiled" not in result.stderr
+
+
+def test_when_the_program_has_ended_a_signal_ends_us_too(assay, python, tmp_path):
+    """With a summary that nobody reads."""
+    (tmp_path / "x.py").write_text("import os\nopen('ready', 'w').write(str(os.getpid()))")
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, b"x" * 4096)
+    os.set_blocking(writer, True)
+    process = assay.start("run", "--python", python, "x.py", cwd=tmp_path, stderr=writer)
+    try:
+        wait_for(lambda: (tmp_path / "ready").exists() and (tmp_path / "ready").read_text(), "the program to begin")
+        wait_for(lambda: state_of(int((tmp_path / "ready").read_text())) == "gone", "the program to end")
+
+        def has_ended():
+            process.terminate()
+            return process.poll() is not None
+
+        wait_for(has_ended, "assay to end")
+        assert process.returncode == -signal.SIGTERM
+    finally:
+        process.kill()
+        process.wait()
+        os.close(reader)
+        os.close(writer)
+    assert "breaks off" not in assay("report", "x.assay", cwd=tmp_path).stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_that_ended_the_program_does_not_cost_the_summary(assay, python, tmp_path, number):
+    (tmp_path / "x.py").write_text(f"import os, signal\nsignal.signal({int(number)}, 0)\nos.killpg(0, {int(number)})")
+    process = assay.start(
+        *("run", "--python", python, "x.py"), cwd=tmp_path, stderr=subprocess.PIPE, start_new_session=True
+    )
+    _, err = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == -number
+    assert "x.assay · more: assay report" in err
 
 
 # ---- on a terminal ----
