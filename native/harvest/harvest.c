@@ -29,6 +29,7 @@ asy_harvest_new(asy_arena *arena, asy_writer *writer, asy_clock_pair begin, asy_
     h->clock = asy_word_load32(&arena->head->clock) == ASY_CLOCK_COUNTER ? ASY_CLOCK_COUNTER : ASY_CLOCK_NS;
     h->scale = asy_clock_scale_make(h->clock, begin, begin);
     h->nameless = ASY_NONE;
+    h->merged_limit = ASY_MERGED_NODES;
     *out = h;
     return ASY_OK;
 }
@@ -110,6 +111,7 @@ write_losses(asy_harvest *h)
         now[i] = asy_word_load(&h->arena->head->losses[i]);
     }
     now[ASY_LOSS_FOLDS] += h->merged_folds;
+    now[ASY_LOSS_EVENTS] += h->merged_lost;
     if (memcmp(now, h->losses, sizeof(now)) == 0) {
         return ASY_OK;
     }

@@ -1,12 +1,13 @@
 // merge.c: many short threads in one row: trees laid over each other by (parent, function, kind).
-// Rows are told apart by name, its trailing digits generalised. The number of merged nodes is limited; beyond that, calls go to
-// the node above (counted as folds).
+// Rows are told apart by name, its trailing digits generalised. The number of merged nodes is limited; beyond that, calls are
+// folded as core/tree.c does: each stays with its function.
 #include "harvest/model.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define MERGED_MAX (1u << 20) // nodes of all merged rows together: some 100 MiB
+#define FLAT_MAX (1u << 18)   // flat nodes beyond merged_limit
+#define FOLD_STEPS_MAX 10000u // ancestors that are looked at; without a match among them, the flat node is taken
 
 static const char OTHERS[] = "other threads";
 
@@ -165,26 +166,56 @@ add_counts(asy_model_node *to, const asy_model_node *from)
 }
 
 // A key is 26 bits of parent, 6 of kind, 32 of function; never 0, because no node but the root is of kind ROOT.
-static asy_status
-node_for(asy_harvest *h, asy_model_merged *m, uint32_t parent, const asy_model_node *n, uint32_t *id)
+static uint64_t
+key_of(uint32_t parent, uint32_t func, uint32_t kind)
 {
-    uint64_t kind =
-        (n->kind & 15u) | (n->kind & ASY_NODE_F_INHERITED ? 16u : 0) | (n->kind & ASY_NODE_F_FOLDED ? 32u : 0);
-    uint64_t key = (uint64_t)parent << 38 | kind << 32 | n->func;
-    uint64_t known;
+    uint64_t bits = (kind & 15u) | (kind & ASY_NODE_F_INHERITED ? 16u : 0) | (kind & ASY_NODE_F_FOLDED ? 32u : 0);
+
+    return (uint64_t)parent << 38 | bits << 32 | func;
+}
+
+// The node of a pair; made while there are fewer than `limit`, else the root.
+static asy_status
+node_within(asy_harvest *h, asy_model_merged *m, uint64_t limit, uint32_t parent, uint32_t func, uint32_t kind,
+            uint32_t *id)
+{
+    uint64_t key = key_of(parent, func, kind);
+    uint64_t known = 0;
     asy_status st;
 
-    if (asy_map_get(&m->index, key, &known)) {
+    if (asy_map_get(&m->index, key, &known) || h->merged_nodes >= limit) {
         *id = (uint32_t)known;
         return ASY_OK;
     }
-    if (h->merged_nodes >= MERGED_MAX) {
-        h->merged_folds += n->calls;
-        *id = parent;
-        return ASY_OK;
-    }
-    st = append(h, m, parent, n->func, n->kind, id);
+    st = append(h, m, parent, func, kind, id);
     return st == ASY_OK ? asy_map_put(&m->index, key, *id) : st;
+}
+
+// The nearest ancestor of the same function, else its flat node; the root where there is no room even for that.
+static asy_status
+fold(asy_harvest *h, asy_model_merged *m, uint32_t parent, const asy_model_node *n, uint32_t *id)
+{
+    uint32_t at = parent;
+    asy_status st = ASY_OK;
+
+    for (uint32_t i = 0; i < FOLD_STEPS_MAX && at != 0 && m->nodes[at].func != n->func; i++) {
+        at = m->nodes[at].parent;
+    }
+    if (at != 0 && m->nodes[at].func == n->func) {
+        *id = at;
+    } else {
+        st = node_within(h, m, (uint64_t)h->merged_limit + FLAT_MAX, 0, n->func, n->kind | ASY_NODE_F_FOLDED, id);
+    }
+    *(*id != 0 ? &h->merged_folds : &h->merged_lost) += n->calls;
+    return st;
+}
+
+static asy_status
+node_for(asy_harvest *h, asy_model_merged *m, uint32_t parent, const asy_model_node *n, uint32_t *id)
+{
+    asy_status st = node_within(h, m, h->merged_limit, parent, n->func, n->kind, id);
+
+    return st == ASY_OK && *id == 0 ? fold(h, m, parent, n, id) : st;
 }
 
 asy_status

@@ -11,9 +11,10 @@
 #include "harvest/map.h"
 
 #define ASY_NONE UINT32_MAX
-#define ASY_OWN_ROWS 256u      // threads of a process that are kept by themselves, whatever they do
-#define ASY_LASTING_ROWS 1024u // with those that came later and lasted over two checkpoints
-#define ASY_MERGED_ROWS 64u    // names of merged threads; the rest is "other threads"
+#define ASY_OWN_ROWS 256u           // threads of a process that are kept by themselves, whatever they do
+#define ASY_LASTING_ROWS 1024u      // with those that came later and lasted over two checkpoints
+#define ASY_MERGED_ROWS 64u         // names of merged threads; the rest is "other threads"
+#define ASY_MERGED_NODES (1u << 20) // of all merged rows together: some 100 MiB
 
 // A word of the arena: read once, whole.
 static inline uint64_t
@@ -113,8 +114,9 @@ struct asy_harvest {
     uint32_t thread_count, thread_room;
     uint32_t look_next; // thread whose CPU time was asked for last
     uint32_t next_process, next_thread, next_func;
-    uint32_t nameless; // func of "?", ASY_NONE = not made
-    uint64_t merged_nodes, merged_folds;
+    uint32_t nameless;     // func of "?", ASY_NONE = not made
+    uint32_t merged_limit; // nodes of all merged rows together, flat ones apart
+    uint64_t merged_nodes, merged_folds, merged_lost;
     uint64_t counted, counted_ticks; // sums over all nodes, so that no reader's sum overflows
     uint64_t losses[ASY_LOSS_COUNT]; // last written
     asy_harvest_totals totals;

@@ -200,3 +200,35 @@ def test_windows_over_running_threads_agree_with_themselves(python, libdir, tmp_
     windows, worst = map(int, done.stdout.split())
     assert windows > 0
     assert worst <= 2 * 2 * 16  # at each end of a window, in each thread, one call of branch() under way
+
+
+# 330 short threads share rows. 32 of them have 44,000 paths each: more than all such rows have room for.
+PATHS = """
+    import threading
+    functions = []
+    for n in range(14):
+        scope = {"functions": functions}
+        exec(f"def f{n}(depth):\\n  for f in functions if depth else (): f(depth - 1)\\n", scope)
+        functions.append(scope[f"f{n}"])
+
+    def nothing():
+        pass
+
+    def work():
+        for f in functions:
+            f(3)
+
+    targets = [(nothing, "short")] * 300 + [(work, "work" + chr(97 + n)) for n in range(32)]
+    for target, name in targets:
+        thread = threading.Thread(target=target, name=name)
+        thread.start()
+        thread.join()
+"""
+
+
+def test_paths_beyond_the_limit_of_merged_threads_stay_with_their_function(assay, python, tmp_path: Path) -> None:
+    tree = record(assay, python, tmp_path, PATHS)
+    times = 32 * (1 + 14 + 14**2 + 14**3)
+    assert [tree.calls(f"f{n}") for n in range(14)] == [times] * 14
+    assert (tree.calls("work"), tree.calls("nothing")) == (32, 300)
+    assert tree.losses().keys() == {"folded_calls"}

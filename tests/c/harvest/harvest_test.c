@@ -10,84 +10,10 @@
 
 #include <cmocka.h>
 
-#include "fake_writer.h"
 #include "harvest/harvest.h"
 #include "harvest/map.h"
 #include "harvest/model.h"
-#include "mimic.h"
-
-#define PID 4711u
-#define START 1000000000u // ticks are ns here; the session begins at START
-
-typedef struct {
-    asy_arena agent, program;
-    asy_writer *writer;
-    asy_harvest *harvest;
-    uint32_t proc;
-} world;
-
-static asy_clock_pair
-at(uint64_t ns)
-{
-    return (asy_clock_pair){START + ns, START + ns};
-}
-
-static world *
-world_new(uint64_t chunks)
-{
-    world *w = calloc(1, sizeof(*w));
-    int fd = mimic_file(chunks);
-
-    assert_true(fd >= 0);
-    assert_int_equal(asy_arena_attach(&w->agent, fd, MIMIC_NONCE), ASY_OK);
-    assert_int_equal(asy_arena_attach(&w->program, fd, MIMIC_NONCE), ASY_OK);
-    close(fd);
-    w->agent.head->cpu_gap_ticks = 1000;
-    w->writer = fake_writer_new();
-    assert_int_equal(asy_harvest_new(&w->program, w->writer, at(0), &w->harvest), ASY_OK);
-    w->proc = mimic_process(&w->agent, PID, START);
-    return w;
-}
-
-static void
-world_free(world *w)
-{
-    assert_string_equal(w->writer->problem, "");
-    asy_harvest_free(w->harvest);
-    fake_writer_free(w->writer);
-    asy_arena_detach(&w->agent);
-    asy_arena_detach(&w->program);
-    free(w);
-}
-
-static void
-begin(world *w, mimic *m, const char *name, uint64_t ns)
-{
-    assert_true(mimic_begin(m, &w->agent, w->proc, 100, name, 1000, START + ns));
-}
-
-static uint32_t
-chunks_in_use(const world *w)
-{
-    uint32_t n = 0;
-
-    for (uint64_t i = 0; i < w->agent.chunk_count; i++) {
-        n += w->agent.chunks[i].state != ASY_CHUNK_FREE;
-    }
-    return n;
-}
-
-static void
-poll_at(world *w, uint64_t ns, bool write)
-{
-    assert_int_equal(asy_harvest_poll(w->harvest, at(ns), write), ASY_OK);
-}
-
-static void
-finish_at(world *w, uint64_t ns)
-{
-    assert_int_equal(asy_harvest_finish(w->harvest, at(ns)), ASY_OK);
-}
+#include "world.h"
 
 static void
 a_thread_that_ended_is_whole_and_its_chunks_are_free(void **state)
@@ -363,93 +289,6 @@ symbol_chunks_are_freed_when_they_are_read(void **state)
 }
 
 static void
-short_threads_are_merged_by_name_and_path(void **state)
-{
-    world *w = world_new(32);
-    mimic m;
-    uint32_t f = 0;
-    uint64_t merged = 0;
-    char name[64];
-
-    (void)state;
-    for (uint32_t i = 0; i < 3000; i++) {
-        snprintf(name, sizeof(name), "Thread-%u (worker)", i);
-        begin(w, &m, name, i * 10);
-        if (f == 0) {
-            f = mimic_func(&m, ASY_NODE_PY, "work", "a.py", 1);
-        }
-        mimic_call(&m, f, ASY_NODE_PY, 1, START + i * 10 + 1);
-        mimic_call(&m, f, ASY_NODE_PY, 2, START + i * 10 + 2);
-        mimic_return(&m, 2, START + i * 10 + 5);
-        mimic_return(&m, 1, START + i * 10 + 6);
-        mimic_end(&m, START + i * 10 + 7);
-        if (i % 8 == 7) {
-            poll_at(w, i * 10 + 9, false);
-            assert_true(chunks_in_use(w) <= 16);
-        }
-    }
-    finish_at(w, 40000);
-    assert_int_equal(w->writer->thread_count, ASY_OWN_ROWS + 1);
-    for (uint32_t i = 0; i < w->writer->thread_count; i++) {
-        merged += w->writer->threads[i].row.merged;
-    }
-    assert_int_equal(merged, 3000);
-    assert_string_equal(w->writer->threads[ASY_OWN_ROWS].name, "Thread-* (worker)");
-    assert_int_equal(fake_node_at(w->writer, ASY_OWN_ROWS, "work/work")->counts.calls, 3000 - ASY_OWN_ROWS);
-    assert_int_equal(fake_total(w->writer).calls, 6000);
-    assert_int_equal(fake_total(w->writer).self_ns, 3000 * 7);
-    assert_int_equal(asy_harvest_count(w->harvest).threads_seen, 3000);
-    assert_int_equal(asy_harvest_count(w->harvest).threads_live, 0);
-    assert_int_equal(chunks_in_use(w), 0);
-    world_free(w);
-}
-
-static void
-names_beyond_the_limit_share_a_row(void **state)
-{
-    world *w = world_new(32);
-    mimic m;
-    char name[64];
-
-    (void)state;
-    for (uint32_t i = 0; i < 700; i++) {
-        snprintf(name, sizeof(name), "t%u-worker", i);
-        begin(w, &m, name, i);
-        mimic_end(&m, START + i + 1);
-        poll_at(w, i + 1, false);
-        poll_at(w, i + 1, false);
-    }
-    finish_at(w, 40000);
-    assert_int_equal(w->writer->thread_count, ASY_OWN_ROWS + ASY_MERGED_ROWS + 1);
-    assert_string_equal(w->writer->threads[w->writer->thread_count - 1].name, "other threads");
-    assert_int_equal(w->writer->threads[w->writer->thread_count - 1].row.merged, 700 - ASY_OWN_ROWS - ASY_MERGED_ROWS);
-    world_free(w);
-}
-
-static void
-trailing_digits_of_names_are_generalised(void **state)
-{
-    static const char *const pairs[][2] = {
-        {"Thread-12 (worker)", "Thread-* (worker)"},
-        {"ThreadPoolExecutor-0_3", "ThreadPoolExecutor-0_*"},
-        {"MainThread", "MainThread"},
-        {"7", "*"},
-        {"", ""},
-        {"a (b) 9", "a (b) *"},
-        {"(x)", "(x)"},
-    };
-    char out[ASY_NAME_BYTES];
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
-        uint32_t len = asy_merge_name(pairs[i][0], (uint32_t)strlen(pairs[i][0]), out);
-
-        assert_int_equal(len, strlen(pairs[i][1]));
-        assert_memory_equal(out, pairs[i][1], len);
-    }
-}
-
-static void
 pinned_chunks_are_copied_but_stay(void **state)
 {
     world *w = world_new(8);
@@ -601,9 +440,6 @@ main(void)
         cmocka_unit_test(deep_stacks_and_many_nodes_span_chunks),
         cmocka_unit_test(nodes_wait_for_their_symbol_and_get_a_question_mark_at_last),
         cmocka_unit_test(symbol_chunks_are_freed_when_they_are_read),
-        cmocka_unit_test(short_threads_are_merged_by_name_and_path),
-        cmocka_unit_test(names_beyond_the_limit_share_a_row),
-        cmocka_unit_test(trailing_digits_of_names_are_generalised),
         cmocka_unit_test(pinned_chunks_are_copied_but_stay),
         cmocka_unit_test(a_claim_that_was_never_filled_is_freed),
         cmocka_unit_test(the_process_says_what_it_is),
