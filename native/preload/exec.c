@@ -253,11 +253,11 @@ posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *act
 
 // Arguments of the execl functions up to their NULL, `first` included; more than ARGUMENTS_MAX are refused with 0.
 static size_t
-count_arguments(const char *first, va_list list)
+count_arguments(const char *first, va_list *list)
 {
     size_t n = 0;
 
-    for (const char *a = first; a != NULL; a = va_arg(list, const char *)) {
+    for (const char *a = first; a != NULL; a = va_arg(*list, const char *)) {
         if (++n > ARGUMENTS_MAX) {
             return 0;
         }
@@ -265,12 +265,13 @@ count_arguments(const char *first, va_list list)
     return n + 1;
 }
 
+// Leaves the list after the NULL, where execle has its environment: by pointer, for on some machines a list is passed by value.
 static void
-take_arguments(const char *first, va_list list, char **argv)
+take_arguments(const char *first, va_list *list, char **argv)
 {
     const char *a = first;
 
-    for (; a != NULL; a = va_arg(list, const char *)) {
+    for (; a != NULL; a = va_arg(*list, const char *)) {
         *argv++ = (char *)(uintptr_t)a;
     }
     *argv = NULL;
@@ -283,14 +284,14 @@ execl(const char *path, const char *arg, ...)
     size_t n;
 
     va_start(list, arg);
-    n = count_arguments(arg, list);
+    n = count_arguments(arg, &list);
     va_end(list);
     if (n == 0) {
         return refuse(E2BIG);
     }
     char *argv[n];
     va_start(list, arg);
-    take_arguments(arg, list, argv);
+    take_arguments(arg, &list, argv);
     va_end(list);
     return execve(path, argv, environ);
 }
@@ -302,14 +303,14 @@ execlp(const char *file, const char *arg, ...)
     size_t n;
 
     va_start(list, arg);
-    n = count_arguments(arg, list);
+    n = count_arguments(arg, &list);
     va_end(list);
     if (n == 0) {
         return refuse(E2BIG);
     }
     char *argv[n];
     va_start(list, arg);
-    take_arguments(arg, list, argv);
+    take_arguments(arg, &list, argv);
     va_end(list);
     return execvpe(file, argv, environ);
 }
@@ -322,14 +323,14 @@ execle(const char *path, const char *arg, ...)
     size_t n;
 
     va_start(list, arg);
-    n = count_arguments(arg, list);
+    n = count_arguments(arg, &list);
     va_end(list);
     if (n == 0) {
         return refuse(E2BIG);
     }
     char *argv[n];
     va_start(list, arg);
-    take_arguments(arg, list, argv);
+    take_arguments(arg, &list, argv);
     env = va_arg(list, char *const *);
     va_end(list);
     return execve(path, argv, env);
