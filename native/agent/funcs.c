@@ -4,6 +4,7 @@
 #include "agent/funcs.h"
 
 #include "agent/backend.h"
+#include "agent/content.h"
 #include "agent/greenlets.h"
 
 #include <stdio.h>
@@ -15,33 +16,12 @@
 
 #define PROBE_MAX 64u
 
-static uint64_t
-mix(uint64_t h, uint64_t v)
-{
-    h = (h ^ v) * 0x9E3779B97F4A7C15ULL;
-    return h ^ (h >> 29);
-}
-
-static uint64_t
-mix_bytes(uint64_t h, const char *p, size_t n)
-{
-    uint64_t v;
-
-    for (; n >= 8; p += 8, n -= 8) {
-        memcpy(&v, p, 8);
-        h = mix(h, v);
-    }
-    v = n;
-    memcpy(&v, p, n < 8 ? n : 0);
-    return mix(h, v + ((uint64_t)n << 56));
-}
-
 // ---- tables (under the lock) ----
 
 static asy_func_row *
 table_find(asy_func_table *table, uint64_t key, uint64_t name)
 {
-    uint32_t i = asy_funcs_start(table, key ^ mix(0, name)); // of the key alone where there is no name
+    uint32_t i = asy_funcs_start(table, key ^ asy_content_mix(0, name)); // of the key alone where there is no name
 
     while (table->rows[i].key != 0 && (table->rows[i].key != key || table->rows[i].name != name)) {
         i = (i + 1) & table->mask;
@@ -137,26 +117,9 @@ code_flags(const PyCodeObject *code)
                                                       : 0;
 }
 
-// Same source position, names, constants and line table: the same function, compiled again. (3.12 gives the bodies of two lambdas on a
-// line no columns: their constants tell them apart.)
-static uint64_t
-code_content(const PyCodeObject *code, const asy_text *texts)
-{
-    uint64_t h = mix((uint64_t)code->co_firstlineno, (uint64_t)Py_SIZE(code));
-
-    h = mix(h, (uint64_t)code->co_stacksize << 32 | (uint64_t)(uint32_t)code->co_flags);
-    h = mix(h, (uint64_t)PyObject_Hash(code->co_consts)); // of constants and code objects: runs no Python code
-    h = mix(h, (uint64_t)PyObject_Hash(code->co_names));
-    PyErr_Clear();
-    h = mix_bytes(h, texts[0].bytes, texts[0].len);
-    h = mix_bytes(h, texts[2].bytes, texts[2].len);
-    h = mix_bytes(h, PyBytes_AS_STRING(code->co_linetable), (size_t)PyBytes_GET_SIZE(code->co_linetable));
-    return h | 1;
-}
-
 // The number by content; a symbol if nobody has seen it. Under the lock.
 static uint32_t
-code_learn(asy_agent_thread *t, PyCodeObject *code)
+code_learn(asy_agent_thread *t, PyCodeObject *code, uint64_t content)
 {
     asy_text texts[3];
     uint32_t func, used = 0;
@@ -166,7 +129,7 @@ code_learn(asy_agent_thread *t, PyCodeObject *code)
     texts[1] = scratch_put(t, &used, code->co_name);
     texts[2] = scratch_put(t, &used, code->co_filename);
     asy_greenlets_file(texts[2].bytes, texts[2].len);
-    func = table_id(&asy_the_agent.codes, code_content(code, texts), 0, &fresh);
+    func = table_id(&asy_the_agent.codes, content, 0, &fresh);
     if (fresh && func != 0) {
         asy_log_write(func, ASY_NODE_PY, code_flags(code), (uint32_t)code->co_firstlineno, texts, 3);
     }
@@ -204,29 +167,52 @@ asy_funcs_watch(void)
     return a->code_watcher != 0 ? ASY_OK : ASY_ELIMIT;
 }
 
+// 0: not among the living.
+static uint32_t
+code_known(asy_agent *a, PyCodeObject *code)
+{
+    const asy_func_row *row = asy_funcs_living(&a->living, code);
+
+    return row->key != 0 && row->special != ASY_FUNCS_DEAD ? row->func : 0;
+}
+
+// Nobody knows its address: its number by content, if there is room to learn of its death.
+static uint32_t
+code_meet(asy_agent_thread *t, PyCodeObject *code, uint64_t content)
+{
+    asy_agent *a = &asy_the_agent;
+    asy_func_row *row = asy_funcs_living(&a->living, code);
+    uint32_t func = 0;
+
+    if (row->key != 0 || table_grow(&a->living)) {
+        func = code_learn(t, code, content);
+        row = asy_funcs_living(&a->living, code);
+        a->living.used += row->key == 0 ? 1 : 0;
+        *row = (asy_func_row){(uint64_t)(uintptr_t)code, 0, func, 0};
+    }
+    return func;
+}
+
 uint32_t
 asy_funcs_code_slow(asy_agent_thread *t, PyCodeObject *code)
 {
     asy_agent *a = &asy_the_agent;
-    uint64_t key = (uint64_t)(uintptr_t)code, deaths;
-    asy_func_row *row;
-    uint32_t func = 0;
+    uint64_t deaths;
+    uint32_t func;
 
     overhead_begin(t);
     pthread_mutex_lock(&a->lock);
     deaths = __atomic_load_n(&a->code_deaths, __ATOMIC_RELAXED);
-    row = asy_funcs_living(&a->living, code);
-    if (row->key != 0 && row->special != ASY_FUNCS_DEAD) {
-        func = row->func;
-    } else if (row->key != 0 || table_grow(&a->living)) {
-        func = code_learn(t, code);
-        row = asy_funcs_living(&a->living, code);
-        a->living.used += row->key == 0 ? 1 : 0;
-        *row = (asy_func_row){key, 0, func, 0};
-    }
+    func = code_known(a, code);
     pthread_mutex_unlock(&a->lock);
+    if (func == 0) {
+        uint64_t content = asy_content_code(code); // may wait for other threads: not under the lock
+        pthread_mutex_lock(&a->lock);
+        func = code_meet(t, code, content);
+        pthread_mutex_unlock(&a->lock);
+    }
 #if ASY_CPYTHON_FREETHREADED
-    t->codes[((uintptr_t)code >> 5) % ASY_CODE_CACHE] = (asy_func_row){key, deaths, func, 0};
+    t->codes[((uintptr_t)code >> 5) % ASY_CODE_CACHE] = (asy_func_row){(uint64_t)(uintptr_t)code, deaths, func, 0};
 #else
     (void)deaths;
 #endif
@@ -246,11 +232,13 @@ uint32_t
 asy_funcs_code_slow(asy_agent_thread *t, PyCodeObject *code)
 {
     asy_agent *a = &asy_the_agent;
+    uint64_t content;
     uint32_t func;
 
     overhead_begin(t);
+    content = asy_content_code(code);
     pthread_mutex_lock(&a->lock);
-    func = code_learn(t, code);
+    func = code_learn(t, code, content);
     pthread_mutex_unlock(&a->lock);
     if (func != 0) {
         asy_cpython_extra_set(code, a->extra_slot, (void *)(uintptr_t)func);
@@ -296,12 +284,12 @@ unbound(PyObject *callable)
     return slot != NULL ? slot : callable;
 }
 
-// Types die and their addresses are used again: the hash of the name tells two of them apart.
+// Types die and their addresses are used again: the hash of the name tells two of them apart. (A str's own, which it remembers.)
 static uint64_t
 type_name(PyTypeObject *type)
 {
     if ((type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0) {
-        return (uint64_t)((PyASCIIObject *)((PyHeapTypeObject *)type)->ht_qualname)->hash;
+        return (uint64_t)PyUnicode_Type.tp_hash(((PyHeapTypeObject *)type)->ht_qualname);
     }
     return (uint64_t)(uintptr_t)type->tp_name;
 }
@@ -499,7 +487,7 @@ named(uint32_t kind, const asy_text *texts, uint32_t count)
     bool fresh = false;
 
     for (uint32_t i = 0; i < count; i++) {
-        h = mix_bytes(mix(h, i), texts[i].bytes, texts[i].len);
+        h = asy_content_bytes(asy_content_mix(h, i), texts[i].bytes, texts[i].len);
     }
     pthread_mutex_lock(&a->lock);
     func = table_id(&a->tags, h | 1, kind, &fresh);

@@ -61,6 +61,49 @@ asy_cpython_extra_check(PyCodeObject *code, Py_ssize_t slot)
     return asy_cpython_extra_set(code, slot, NULL) && seen && asy_cpython_extra_get(code, slot) == NULL;
 }
 
+#if ASY_CPYTHON_FREETHREADED
+PyObject *
+asy_cpython_instructions(PyCodeObject *code)
+{
+    PyObject *bytes;
+
+    Py_BEGIN_CRITICAL_SECTION(code); // 3.13 fills its cache without
+    bytes = PyCode_GetCode(code);
+    Py_END_CRITICAL_SECTION();
+    if (bytes == NULL) {
+        PyErr_Clear();
+    }
+    return bytes;
+}
+#else
+// Where PyCode_GetCode keeps what it made.
+static PyObject **
+instructions_cache(PyCodeObject *code)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    return code->_co_cached != NULL ? &code->_co_cached->_co_code : NULL;
+#else
+    return &code->_co_code;
+#endif
+}
+
+PyObject *
+asy_cpython_instructions(PyCodeObject *code)
+{
+    PyObject **cache = instructions_cache(code);
+    bool kept = cache != NULL && *cache != NULL;
+    PyObject *bytes = PyCode_GetCode(code);
+
+    cache = instructions_cache(code);
+    if (bytes == NULL) {
+        PyErr_Clear();
+    } else if (!kept && cache != NULL) {
+        Py_CLEAR(*cache);
+    }
+    return bytes;
+}
+#endif
+
 #if PY_VERSION_HEX >= 0x030C0000
 static void (*code_died)(PyCodeObject *); // set before the watcher exists
 

@@ -60,6 +60,10 @@ asy_cpython_extra_get(PyCodeObject *code, Py_ssize_t slot)
 // Be told of every code object that dies. 1 + the watcher's id, 0 = not to be had (no exception set).
 int asy_cpython_watch_codes(void (*died)(PyCodeObject *code));
 
+// The instructions as they were compiled, whatever the interpreter has made of them since: bytes, new. NULL: no memory (no exception set).
+// The code object remembers no more than it did.
+PyObject *asy_cpython_instructions(PyCodeObject *code);
+
 // ---- frames ----
 
 // An exception leaves a frame of this code at `offset` (bytes; RESUME is its first instruction that can be traced). Had the frame not
