@@ -79,7 +79,7 @@ asy_agent_exec(int about)
 {
     asy_agent *a = &asy_the_agent;
 
-    if (a->proc != NULL && a->proc->pid == (uint64_t)getpid()) {
+    if (a->proc != NULL && a->own_pid == (uint64_t)getpid()) {
         __atomic_store_n(&a->proc->end_ticks, about != 0 ? asy_agent_ticks() : 0, __ATOMIC_RELAXED);
     }
 }

@@ -1,6 +1,7 @@
 // process.c: the agent of this process: memory, clock, the arena.
 #include "agent/process.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -47,6 +48,21 @@ asy_agent_release(void *p, size_t bytes)
 {
     munmap(p, bytes);
     private_add(-(uint64_t)bytes);
+}
+
+uint64_t
+asy_agent_outer_id(const char *link, uint64_t own)
+{
+    char text[64];
+    ssize_t n = readlink(link, text, sizeof(text) - 1);
+    const char *slash;
+    char *end;
+    uint64_t id;
+
+    text[n > 0 ? n : 0] = '\0';
+    slash = strrchr(text, '/');
+    id = strtoull(slash != NULL ? slash + 1 : text, &end, 10);
+    return *end == '\0' && id != 0 ? id : own;
 }
 
 static uint64_t
@@ -134,7 +150,9 @@ asy_agent_open(int fd, uint64_t nonce, uint64_t image)
         return st;
     }
     a->clock = a->arena.head->clock == ASY_CLOCK_COUNTER ? ASY_CLOCK_COUNTER : ASY_CLOCK_NS;
-    st = asy_arena_claim_proc(&a->arena, (uint64_t)getpid(), own_start_time(), image, &a->slot);
+    a->own_pid = (uint64_t)getpid();
+    st = asy_arena_claim_proc(&a->arena, asy_agent_outer_id("/proc/self", a->own_pid), own_start_time(), image,
+                              &a->slot);
     if (st != ASY_OK) {
         asy_arena_detach(&a->arena);
         return st;

@@ -30,6 +30,7 @@ typedef struct {
     asy_arena arena;
     uint32_t slot;      // of the process table
     asy_proc *proc;     // that row
+    uint64_t own_pid;   // as this process sees itself
     int measuring;      // atomic; 0 = callbacks do nothing
     int context_checks; // atomic; 1: events have to look whether the context is another one (tags.h)
     uint64_t epoch;     // atomic; one more each time measuring begins: stacks of before are read anew
@@ -99,6 +100,9 @@ extern asy_agent asy_the_agent; // the one file-level state: hot paths address i
 // Private memory of ours: page granular, zeroed, counted as resident. wipe: zero again in a fork child.
 void *asy_agent_alloc(size_t bytes, bool wipe);
 void asy_agent_release(void *p, size_t bytes);
+
+// The id that the link names, which is that outside of our pid namespace where /proc is from there; otherwise `own`.
+uint64_t asy_agent_outer_id(const char *link, uint64_t own);
 
 static inline uint64_t
 asy_agent_ticks(void)

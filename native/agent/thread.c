@@ -179,10 +179,12 @@ thread_unlink(asy_agent_thread *t)
 static void
 identity_fill(asy_agent *a, asy_thread *th, uint64_t serial)
 {
+    uint64_t own_id = (uint64_t)syscall(SYS_gettid);
+
     th->serial = serial;
-    th->native_id = (uint64_t)syscall(SYS_gettid);
+    th->native_id = a->proc->pid == a->own_pid ? own_id : asy_agent_outer_id("/proc/thread-self", own_id);
     th->ident = (uint64_t)PyThread_get_thread_ident();
-    if (th->native_id == (uint64_t)getpid()) {
+    if (own_id == a->own_pid) {
         th->flags |= ASY_THREAD_F_MAIN;
         __atomic_store_n(&a->proc->main_thread, serial, __ATOMIC_RELAXED);
         memcpy(th->name, "MainThread", 10);

@@ -26,7 +26,8 @@
 #define NEWEST_MINOR 15
 
 typedef struct {
-    uint64_t pid, start_time;
+    uint64_t pid;
+    uint64_t start_time; // as we see it: in a time namespace of its own the process sees another one
     int fd;
     bool dead;
 } other;
@@ -256,29 +257,35 @@ others_bury(asy_measure *m)
     others_drop_dead(m);
 }
 
-// Rows of processes that we have not met yet. What has ended already was too short to be watched.
+// Rows of processes that we have not met yet. What has ended already was too short to be watched. In doubt one is alive: memory
+// must not be taken from under it.
 static void
 others_find(asy_measure *m, uint64_t child)
 {
     for (uint32_t i = 0; i < ASY_PROC_MAX && m->other_count < OTHERS_MAX; i++) {
         const asy_proc *row = &m->arena.procs[i];
+        uint64_t start_time;
         other o = {.fd = -1};
 
         if (__atomic_load_n(&row->state, __ATOMIC_ACQUIRE) != ASY_PROC_LIVE) {
             continue;
         }
         o.pid = __atomic_load_n(&row->pid, __ATOMIC_RELAXED);
-        o.start_time = __atomic_load_n(&row->start_time, __ATOMIC_RELAXED);
-        if (o.pid == child || (m->met[i].pid == o.pid && m->met[i].start_time == o.start_time)) {
+        start_time = __atomic_load_n(&row->start_time, __ATOMIC_RELAXED);
+        if (o.pid == child || (m->met[i].pid == o.pid && m->met[i].start_time == start_time)) {
             continue;
         }
         m->met[i].pid = o.pid;
-        m->met[i].start_time = o.start_time;
-        if (has_ended(&o)) {
+        m->met[i].start_time = start_time;
+        o.fd = asy_os_process_watch(o.pid);
+        o.start_time = asy_os_process_start(o.pid);
+        if (o.start_time == 0) {
+            if (o.fd >= 0) {
+                close(o.fd);
+            }
             take_dead(m, o.pid, 0, 0);
             continue;
         }
-        o.fd = asy_os_process_watch(o.pid);
         m->others[m->other_count++] = o;
     }
 }

@@ -82,8 +82,8 @@ enum {
 };
 
 typedef struct {
-    uint64_t state;             // ASY_PROC_*, release
-    uint64_t pid;               // as the process sees itself
+    uint64_t state; // ASY_PROC_*, release
+    uint64_t pid;   // as /proc names it, which is as we see it also where the process has a pid namespace of its own
     uint64_t start_time;        // field 22 of /proc/self/stat (clock ticks since boot), 0 if unreadable
     uint64_t image;             // 0, then one more for each exec of the same (pid, start time) that we entered
     uint64_t start_ticks;       // asy_clock_ticks when measuring began

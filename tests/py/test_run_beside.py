@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from recordings import read
 
 PATIENCE_S = 30.0
 
@@ -308,6 +309,39 @@ def test_a_signal_that_ended_the_program_does_not_cost_the_summary(assay, python
     _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == -number
     assert "x.assay · more: assay report" in err
+
+
+UNSHARED = """import threading, time
+def f(): pass
+def g(until):
+  n = 0
+  while time.monotonic() < until:
+    for _ in range(100): f()
+    n += 100
+    time.sleep(0.001)
+  return n
+counts = []
+other = threading.Thread(target=lambda: counts.append(g(time.monotonic() + 0.7)))
+other.start()
+counts.append(g(time.monotonic() + 0.7))
+other.join()
+print(sum(counts))
+"""
+
+
+@pytest.mark.parametrize("space", ["--pid", "--time"])
+def test_a_process_in_a_namespace_of_its_own_is_measured_to_its_end(assay, python, tmp_path, space):
+    """Its ids, or its start time, are others than those that we see."""
+    (tmp_path / "x.py").write_text(UNSHARED)
+    apart = ["unshare", space, "--fork", *(["--boottime", "100000"] if space == "--time" else [])]
+    if subprocess.run([*apart, "true"], capture_output=True).returncode != 0:
+        pytest.skip("no namespace can be made here")
+    result = assay("run", "-o", "x.assay", "--", *apart, python, "x.py", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    recording = read(assay, tmp_path / "x.assay")
+    assert recording.calls("f") == int(result.stdout)
+    assert len(recording.data["processes"]) == 1
+    assert "damaged" not in result.stderr
 
 
 # ---- on a terminal ----
