@@ -13,6 +13,10 @@ void asy_backend_off(void);
 
 // False: the program has taken our events away, in part or whole; that is counted (once, until they are switched on again). Needs the GIL.
 bool asy_backend_kept(void);
+// The same for every thread, where measuring or a window ends.
+void asy_backend_look(void);
+// A thread ends: were its events there to the last? Without the GIL, with the agent's lock held.
+void asy_backend_thread_ends(const asy_agent_thread *t);
 // True if a call of it may do so: each has to be seen.
 bool asy_backend_special(PyObject *callable);
 

@@ -222,7 +222,7 @@ asy_backend_on(void)
 void
 asy_backend_off(void)
 {
-    asy_backend_kept();
+    asy_backend_look();
     asy_tool_off();
 }
 
@@ -230,6 +230,18 @@ bool
 asy_backend_kept(void)
 {
     return asy_tool_kept();
+}
+
+void
+asy_backend_look(void)
+{
+    asy_tool_kept(); // events are the interpreter's: of all threads or of none
+}
+
+void
+asy_backend_thread_ends(const asy_agent_thread *t)
+{
+    (void)t;
 }
 
 bool

@@ -111,6 +111,19 @@ on_return(PyFrameObject *frame, PyCodeObject *code, PyObject *value, uint64_t no
     asy_tree_leave_top(&t->tree, now);
 }
 
+// Counted once, until measuring begins again. Not while nothing is measured, and not in a fork child.
+static void
+lose(void)
+{
+    asy_agent *a = &asy_the_agent;
+    int kept = 0;
+
+    if (__atomic_load_n(&a->measuring, __ATOMIC_RELAXED) && *a->alive != 0 && a->tool_ready &&
+        __atomic_compare_exchange_n(&a->tool_lost, &kept, 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+        asy_arena_lose(&a->arena, a->slot, ASY_LOSS_HOOK, 1);
+    }
+}
+
 // The program is about to put its own profile function in our place.
 static void
 hook_replaced(PyObject *callable)
@@ -210,20 +223,39 @@ asy_backend_on(void)
 void
 asy_backend_off(void)
 {
-    asy_backend_kept();
+    asy_backend_look();
     asy_profile_unhook_all(on_event);
 }
 
 bool
 asy_backend_kept(void)
 {
-    asy_agent *a = &asy_the_agent;
-
-    if (!asy_profile_hooked(on_event) && !a->tool_lost && a->measuring && a->tool_ready && *a->alive != 0) {
-        asy_arena_lose(&a->arena, a->slot, ASY_LOSS_HOOK, 1);
-        a->tool_lost = 1;
+    if (!asy_profile_hooked(on_event)) {
+        lose();
     }
-    return !a->tool_lost;
+    return !__atomic_load_n(&asy_the_agent.tool_lost, __ATOMIC_RELAXED);
+}
+
+void
+asy_backend_look(void)
+{
+    if (asy_the_agent.measuring && *asy_the_agent.alive != 0 && !asy_profile_hooked_all(on_event)) {
+        lose();
+    }
+}
+
+// One that has left all its functions has no open call.
+void
+asy_backend_thread_ends(const asy_agent_thread *t)
+{
+    for (uint64_t d = 1; t->tree.thread != NULL && d < t->tree.thread->depth; d++) {
+        if ((asy_tree_frame(&t->tree, d)->kind & 0xffu) == ASY_NODE_PY) {
+            if (!asy_profile_finalizing()) { // else it was stopped inside them
+                lose();
+            }
+            return;
+        }
+    }
 }
 
 bool

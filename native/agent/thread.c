@@ -17,6 +17,12 @@
 __thread asy_agent_thread *asy_thread_tls __attribute__((tls_model("initial-exec"))) = NULL;
 
 #define NAME_TRIES 64u
+#define REFUSED_EVENTS 4096u // that a thread without memory lets pass before it asks again
+
+static __thread struct {
+    uint64_t epoch;   // of the measurement in which it was refused
+    uint32_t waiting; // events to let pass; 0: ask
+} refused __attribute__((tls_model("initial-exec")));
 
 // ---- the tree's store ----
 
@@ -168,6 +174,7 @@ thread_unlink(asy_agent_thread *t)
     asy_agent *a = &asy_the_agent;
 
     pthread_mutex_lock(&a->lock);
+    asy_backend_thread_ends(t);
     asy_window_thread_ends(t);
     *t->previous = t->next;
     if (t->next != NULL) {
@@ -266,6 +273,29 @@ thread_make(void)
     return t;
 }
 
+// A thread that has no state gets one, if it was not refused just now.
+static asy_agent_thread *
+thread_new(void)
+{
+    asy_agent *a = &asy_the_agent;
+    uint64_t epoch = __atomic_load_n(&a->epoch, __ATOMIC_ACQUIRE);
+    bool wait = refused.waiting != 0 && refused.epoch == epoch;
+    asy_agent_thread *t = wait ? NULL : thread_make();
+
+    if (t == NULL) {
+        refused.waiting = wait ? refused.waiting - 1 : REFUSED_EVENTS;
+        refused.epoch = epoch;
+        asy_arena_lose(&a->arena, a->slot, ASY_LOSS_EVENTS, 1);
+    }
+    return t;
+}
+
+void
+asy_thread_try_again(void)
+{
+    refused.waiting = 0;
+}
+
 asy_agent_thread *
 asy_thread_slow(asy_first first)
 {
@@ -281,9 +311,8 @@ asy_thread_slow(asy_first first)
         return NULL;
     }
     if (t == NULL) {
-        t = thread_make();
+        t = thread_new();
         if (t == NULL) {
-            asy_arena_lose(&a->arena, a->slot, ASY_LOSS_EVENTS, 1);
             return NULL;
         }
         asy_backend_kept(); // a good moment: the process may be killed before it ends

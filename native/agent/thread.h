@@ -22,7 +22,6 @@ typedef struct asy_agent_thread {
     uint32_t thread_chunk;
     uint32_t name_tries;
     uint64_t context_ver; // of the interpreter's thread, when tags were last looked at
-    uint32_t skipped;     // events of a thread that has no memory
     uint8_t *sym_base;    // where the next symbol record goes
     uint32_t sym_used, sym_room, sym_chunk;
     bool greenlets_hooked;
@@ -58,6 +57,9 @@ asy_thread_get(asy_first first)
 #endif
     return t;
 }
+
+// The calling thread found no memory before: its next event tries again.
+void asy_thread_try_again(void);
 
 // Measuring ends: every thread's next event takes the slow path. Without the GIL the epoch does that.
 void asy_thread_pause_all(void);

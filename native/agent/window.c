@@ -74,8 +74,10 @@ losses_read(uint64_t out[ASY_LOSS_COUNT])
 static asy_agent_thread *
 self_charge(void)
 {
-    asy_agent_thread *t = asy_thread_get(ASY_FIRST_CALLS);
+    asy_agent_thread *t;
 
+    asy_thread_try_again();
+    t = asy_thread_get(ASY_FIRST_CALLS);
     if (t != NULL) {
         asy_tree_charge(&t->tree, asy_agent_ticks());
     }
@@ -191,7 +193,7 @@ asy_window_end(asy_window *w)
         w->lost = true;
         return;
     }
-    asy_backend_kept();
+    asy_backend_look();
     self_charge();
     w->end = asy_clock_take_pair(a->clock);
     pthread_mutex_lock(&a->lock);

@@ -124,6 +124,37 @@ asy_profile_hooked(Py_tracefunc hook)
 }
 
 bool
+asy_profile_hooked_all(Py_tracefunc hook)
+{
+    if (asy_profile_finalizing()) {
+        return true; // the stacks of threads that were stopped are gone
+    }
+    for (PyThreadState *ts = PyInterpreterState_ThreadHead(PyInterpreterState_Main()); ts != NULL;
+         ts = PyThreadState_Next(ts)) {
+        if (ts->c_profilefunc != hook && ts->cframe->current_frame != NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool
+asy_profile_finalizing(void)
+{
+    return _Py_IsFinalizing() != 0;
+}
+
+// cProfile.Profile, or what is derived from it, too.
+static bool
+is_profiler(const PyTypeObject *type)
+{
+    while (type != NULL && strcmp(type->tp_name, "_lsprof.Profiler") != 0) {
+        type = type->tp_base;
+    }
+    return type != NULL;
+}
+
+bool
 asy_profile_replaces(PyObject *callable)
 {
     const PyCFunctionObject *f = (const PyCFunctionObject *)callable;
@@ -132,8 +163,7 @@ asy_profile_replaces(PyObject *callable)
         return false;
     }
     return PyModule_Check(f->m_self) ? strcmp(f->m_ml->ml_name, "setprofile") == 0
-                                     : strcmp(f->m_ml->ml_name, "enable") == 0 &&
-                                           strcmp(Py_TYPE(f->m_self)->tp_name, "_lsprof.Profiler") == 0;
+                                     : strcmp(f->m_ml->ml_name, "enable") == 0 && is_profiler(Py_TYPE(f->m_self));
 }
 
 #endif

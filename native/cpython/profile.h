@@ -44,6 +44,10 @@ void asy_profile_unhook_all(Py_tracefunc hook);
 
 // True if this thread has the hook.
 bool asy_profile_hooked(Py_tracefunc hook);
+// True if every thread has it that runs Python code, or the interpreter is ending.
+bool asy_profile_hooked_all(Py_tracefunc hook);
+// True once the interpreter is ending: threads are stopped where they are. Without the GIL too.
+bool asy_profile_finalizing(void);
 // True if a call of it replaces the hook: sys.setprofile, and cProfile's enable.
 bool asy_profile_replaces(PyObject *callable);
 

@@ -482,3 +482,34 @@ def test_names_in_a_recording_cannot_write_to_the_terminal(assay, python, tmp_pa
         done = assay("report", recording, *options)
         assert done.returncode == 0, done.stderr
         assert not any(ord(char) < 32 and char not in "\n" for char in done.stdout), options
+
+
+def test_thread_that_finds_no_memory_does_not_ask_at_every_call(assay, python, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("""
+import threading, time
+space = {}
+names = [f"f{n}" for n in range(60000)]
+exec("".join(f"def {name}(): pass\\n" for name in names), space)
+def leaf():
+    pass
+def fill():
+    for name in names:
+        space[name]()
+    run(lambda: [leaf() for _ in range(20000)], "refused")
+def run(work, name):
+    thread = threading.Thread(target=work, name=name)
+    thread.start()
+    thread.join()
+run(fill, "fill")
+for n in range(60):
+    run(leaf, "late")
+    time.sleep(0.02)
+""")
+    recording = tmp_path / "full.assay"
+    done = assay("run", "-q", "--arena", "2M", "-o", recording, "--python", python, script)
+    assert done.returncode == 0, done.stderr
+    data = read(assay, recording).data
+    assert data["processes"][0]["losses"]["events"] >= 40000  # a call and a return each
+    serials = {thread["name"]: thread["serial"] for thread in data["threads"]}
+    assert serials["late"] < 1000 and "refused" not in serials  # each try takes a number

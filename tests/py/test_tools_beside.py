@@ -205,3 +205,89 @@ def test_a_hook_that_is_replaced_from_c_is_noticed_at_the_end(assay, python, tmp
         """,
     )
     assert tree.losses().get("hook_replaced", 0) == (1 if python.minor == 11 else 0)
+
+
+# How a program puts its own function in place of our hook in a thread that is not looked at again.
+REPLACED_IN_A_THREAD = {
+    "cprofile": "p = cProfile.Profile(); p.enable(); p.disable()",
+    "derived_cprofile": "p = type('Mine', (cProfile.Profile,), {})(); p.enable(); p.disable()",
+    "from_c": "list(map(sys.setprofile, [own])); list(map(sys.setprofile, [None]))",
+}
+
+
+@pytest.mark.parametrize("ends", [True, False])
+@pytest.mark.parametrize("how", REPLACED_IN_A_THREAD)
+def test_a_hook_that_is_replaced_in_another_thread_is_noticed(
+    assay, python, tmp_path: Path, how: str, ends: bool
+) -> None:
+    source = f"""
+        import cProfile, sys, threading
+        go, done = threading.Event(), threading.Event()
+        def leaf():
+            pass
+        def own(*args):
+            pass
+        def work():
+            for _ in range(10): leaf()
+            {REPLACED_IN_A_THREAD[how]}
+            for _ in range(10): leaf()
+            done.set()
+            {"" if ends else "go.wait()"}
+        threading.stack_size(1 << 20)
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        done.wait()
+        {"thread.join()" if ends else ""}
+        """
+    tree = record(assay, python, tmp_path, source)
+    if python.minor == 11 and (ends or how != "from_c"):
+        assert tree.losses()["hook_replaced"] == 1
+    elif python.minor != 11:
+        assert tree.losses() == {}
+        assert tree.calls("leaf") == 20
+
+
+def test_a_hook_that_is_replaced_in_a_living_thread_is_noticed_at_a_profiles_end(
+    python, libdir, tmp_path: Path
+) -> None:
+    script = tmp_path / "script.py"
+    script.write_text("""
+import assay, sys, threading
+begun, go, done, end = (threading.Event() for _ in range(4))
+def work():
+    begun.set()
+    go.wait()
+    list(map(sys.setprofile, [None]))
+    done.set()
+    end.wait()
+thread = threading.Thread(target=work)
+thread.start()
+begun.wait()
+with assay.profile() as p:
+    go.set()
+    done.wait()
+print(p.recording.processes[0].losses.get("hook_replaced", 0))
+with assay.profile() as p:
+    end.set()
+    thread.join()
+print(p.recording.processes[0].losses.get("hook_replaced", 0))
+""")
+    env = {"PYTHONPATH": str(libdir.parent), "ASSAY_LIBDIR": str(libdir)}
+    done = subprocess.run([python, script], env=env, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("1\n0\n" if python.minor == 11 else "0\n0\n", "")
+
+
+def test_threads_that_are_stopped_inside_their_calls_are_no_loss(assay, python, tmp_path: Path) -> None:
+    tree = record(
+        assay, python, tmp_path,
+        """
+        import threading, time
+        def work():
+            while True:
+                time.sleep(0.001)
+        for _ in range(4):
+            threading.Thread(target=work, daemon=True).start()
+        time.sleep(0.02)
+        """,
+    )  # fmt: skip
+    assert "hook_replaced" not in tree.losses()
