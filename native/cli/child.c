@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -149,6 +151,40 @@ asy_child_environ(char *const *env, const char *library, const char *session)
     return out;
 }
 
+// Text without "#!" is a shell's, as for execvp; bash too takes a NUL in the first line for a sign of something else.
+static bool
+is_text(const char *path)
+{
+    char head[256];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, head, sizeof head) : -1;
+    const char *end;
+
+    if (fd >= 0) {
+        close(fd);
+    }
+    if (n < 0) {
+        return false;
+    }
+    end = memchr(head, '\n', (size_t)n);
+    return memchr(head, '\0', end != NULL ? (size_t)(end - head) : (size_t)n) == NULL;
+}
+
+static void
+exec_shell(const char *path, char *const *argv, char *const *env)
+{
+    size_t n = 0;
+
+    while (argv[n] != NULL) {
+        n++;
+    }
+    char *shell[n + 2]; // "/bin/sh", path, and what follows argv[0]
+    shell[0] = (char *)(uintptr_t) "/bin/sh";
+    memcpy(shell + 1, argv, (n + 1) * sizeof *argv);
+    shell[1] = (char *)(uintptr_t)path;
+    execve(shell[0], shell, env);
+}
+
 static void
 exec_or_tell(const asy_child_given *given, int pipe_fd, const char *path, char *const *argv, char *const *env)
 {
@@ -157,6 +193,9 @@ exec_or_tell(const asy_child_given *given, int pipe_fd, const char *path, char *
     give_back(given);
     execve(path, argv, env);
     why = errno;
+    if (why == ENOEXEC && is_text(path)) {
+        exec_shell(path, argv, env);
+    }
     if (write(pipe_fd, &why, sizeof why) < 0) {
         _exit(126);
     }

@@ -348,7 +348,9 @@ explain(asy_measure *m, const asy_arena_head *head, bool measured)
     refusal_text(head, why, sizeof why);
     if (refused == 0) {
         snprintf(m->unmeasured, sizeof m->unmeasured, "%s",
-                 measured ? "" : "no CPython 3.11 to 3.15 was started: ran unprofiled");
+                 measured ? ""
+                          : "no CPython 3.11 to 3.15 reached us (none was started, or as another user or in a "
+                            "container): ran unprofiled");
     } else if (!measured) {
         snprintf(m->unmeasured, sizeof m->unmeasured, "%s: ran unprofiled", why);
     } else {

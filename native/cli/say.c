@@ -3,12 +3,46 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #define LINE_ROOM 8192
+
+// A program that shares the descriptor may have made it non-blocking. 0, or an errno.
+static int
+write_all(int fd, const char *text, size_t len)
+{
+    size_t done = 0;
+
+    while (done < len) {
+        ssize_t n = write(fd, text + done, len - done);
+
+        if (n >= 0) {
+            done += (size_t)n;
+        } else if (errno == EAGAIN) {
+            poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1);
+        } else if (errno != EINTR) {
+            return errno;
+        }
+    }
+    return 0;
+}
+
+// What a terminal would obey, in the name of a file: control characters, also those that UTF-8 has beyond ASCII.
+static void
+disarm(char *text)
+{
+    for (unsigned char *c = (unsigned char *)text; *c != '\0'; c++) {
+        if (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0) {
+            c[0] = c[1] = '?';
+        } else if (*c < 0x20 || *c == 0x7f) {
+            *c = '?';
+        }
+    }
+}
 
 __attribute__((format(printf, 1, 0))) static void
 say(const char *format, va_list list)
@@ -18,11 +52,9 @@ say(const char *format, va_list list)
     int n = vsnprintf(line + len, sizeof line - len - 1, format, list);
 
     len += n < 0 ? 0 : (size_t)n < sizeof line - len - 1 ? (size_t)n : sizeof line - len - 2;
+    disarm(line);
     line[len++] = '\n';
-    // Nowhere to complain to if this fails.
-    if (write(STDERR_FILENO, line, len) < 0) {
-        return;
-    }
+    write_all(STDERR_FILENO, line, len); // nowhere to complain to if this fails
 }
 
 void
@@ -57,21 +89,14 @@ asy_say_is_closed(int fd)
 int
 asy_say_page(const char *text)
 {
-    size_t len = strlen(text), done = 0;
+    int why;
 
     if (asy_say_is_closed(STDOUT_FILENO)) {
         return asy_say_refused("this cannot be written: standard output is closed");
     }
-    while (done < len) {
-        ssize_t n = write(STDOUT_FILENO, text + done, len - done);
-
-        if (n >= 0) {
-            done += (size_t)n;
-        } else if (errno == EPIPE) {
-            return 1; // whoever read has had enough
-        } else if (errno != EINTR) {
-            return asy_say_refused("this cannot be written: %s", strerror(errno));
-        }
+    why = write_all(STDOUT_FILENO, text, strlen(text));
+    if (why == EPIPE) {
+        return 1; // whoever read has had enough
     }
-    return 0;
+    return why == 0 ? 0 : asy_say_refused("this cannot be written: %s", strerror(why));
 }

@@ -6,7 +6,7 @@
 
 #define ASY_EXIT_REFUSED 2
 
-// "assay: " and the sentence and a newline, in one write.
+// "assay: " and the sentence and a newline, in one write where that can be. Control characters become '?'.
 void asy_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 // asy_say, and the exit status for what was refused before it began.
