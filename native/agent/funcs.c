@@ -521,16 +521,20 @@ asy_funcs_process(asy_agent_thread *t)
     ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe));
     FILE *f = fopen("/proc/self/cmdline", "re");
     size_t len = f != NULL ? fread(t->scratch, 1, ASY_SCRATCH_BYTES, f) : 0;
+    size_t at = 0;
 
     if (f != NULL) {
         fclose(f);
     }
     texts[0] = (asy_text){exe, n > 0 ? (uint32_t)n : 0};
     texts[1] = (asy_text){cwd, getcwd(cwd, sizeof(cwd)) != NULL ? (uint32_t)strlen(cwd) : 0};
-    for (size_t at = 0; at < len && count < ASY_SYMBOL_STRINGS;) {
+    while (at < len && count < ASY_SYMBOL_STRINGS) {
         size_t one = strnlen(t->scratch + at, len - at);
         texts[count++] = (asy_text){t->scratch + at, (uint32_t)one};
         at += one + 1;
+    }
+    if (at < len || len == ASY_SCRATCH_BYTES) { // the last that there is room for stands for the rest
+        texts[count - 1] = (asy_text){"…", 3};
     }
     pthread_mutex_lock(&asy_the_agent.lock);
     asy_log_write(0, ASY_SYMBOL_PROCESS, 0, 0, texts, count);
