@@ -8,6 +8,7 @@
 #include "agent/backend.h"
 #include "agent/engine.h"
 #include "agent/session.h"
+#include "core/names.h"
 
 #define OWN_ROWS 256u // ended threads that keep a row of their own
 
@@ -227,47 +228,46 @@ asy_window_free(asy_window *w)
 
 // ---- threads that end while windows are open ----
 
-// "Thread-12 (work)" → "Thread-* (work)": short threads that do the same have names that differ in a number.
-static void
-name_generalise(asy_window_row *row)
+// The row of the merged threads of that name.
+static asy_window_row *
+row_named(const asy_window *w, const char *name, uint32_t bytes)
 {
-    uint32_t head = row->name_bytes, from;
-
-    for (uint32_t i = 1; i + 1 < row->name_bytes && row->name[row->name_bytes - 1] == ')'; i++) {
-        if (row->name[i] == ' ' && row->name[i + 1] == '(') {
-            head = i;
-            break;
+    for (asy_window_row *r = w->rows; r != NULL; r = r->next) {
+        if (r->slots != NULL && r->name_bytes == bytes && memcmp(r->name, name, bytes) == 0) {
+            return r;
         }
     }
-    for (from = head; from > 0 && row->name[from - 1] >= '0' && row->name[from - 1] <= '9'; from--) {
-    }
-    if (from < head) {
-        row->name[from] = '*';
-        memmove(row->name + from + 1, row->name + head, row->name_bytes - head);
-        row->name_bytes -= head - from - 1;
-    }
+    return NULL;
+}
+
+static void
+row_rename(asy_window_row *row, const char *name)
+{
+    row->name_bytes = (uint32_t)strlen(name);
+    memcpy(row->name, name, row->name_bytes);
 }
 
 static void
 row_add(asy_window *w, asy_window_row *row)
 {
+    asy_window_row *like;
+
     if (w->row_count < OWN_ROWS) {
         row_put(w, row);
         return;
     }
-    name_generalise(row);
-    for (asy_window_row *r = w->rows; r != NULL; r = r->next) {
-        if (r->slots != NULL && r->name_bytes == row->name_bytes && memcmp(r->name, row->name, r->name_bytes) == 0) {
-            w->lost_rows += !asy_window_row_merge(r, row);
-            asy_window_row_free(row);
-            return;
-        }
+    row->name_bytes = asy_names_merged(row->name, row->name_bytes, row->name);
+    like = row_named(w, row->name, row->name_bytes);
+    if (like == NULL && w->merged_count >= ASY_NAMES_MERGED) {
+        row_rename(row, ASY_NAMES_OTHERS);
+        like = row_named(w, row->name, row->name_bytes);
     }
-    if (asy_window_row_merge(row, NULL)) {
+    if (like == NULL && asy_window_row_merge(row, NULL)) {
+        w->merged_count++;
         row_put(w, row);
         return;
     }
-    w->lost_rows++;
+    w->lost_rows += like == NULL || !asy_window_row_merge(like, row);
     asy_window_row_free(row);
 }
 

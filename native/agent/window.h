@@ -44,7 +44,7 @@ typedef struct asy_window {
     asy_window_base *bases; // owned
     uint32_t base_count;
     asy_window_row *rows; // owned: in the end, all
-    uint32_t row_count;
+    uint32_t row_count, merged_count;
     uint64_t losses[ASY_LOSS_COUNT]; // as they stood, in the end what came
     uint64_t lost_rows;              // ended threads that found no memory here
 } asy_window;

@@ -1,5 +1,5 @@
 // merge.c: many short threads in one row: trees laid over each other by (parent, function, kind).
-// Rows are told apart by name, its trailing digits generalised. The number of merged nodes is limited; beyond that, calls are
+// Rows are told apart by name, its numbers generalised. The number of merged nodes is limited; beyond that, calls are
 // folded as core/tree.c does: each stays with its function.
 #include "harvest/model.h"
 
@@ -8,41 +8,6 @@
 
 #define FLAT_MAX (1u << 18)   // flat nodes beyond merged_limit
 #define FOLD_STEPS_MAX 10000u // ancestors that are looked at; without a match among them, the flat node is taken
-
-static const char OTHERS[] = "other threads";
-
-static bool
-is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-// "Thread-12 (worker)" → "Thread-* (worker)", "pool_3" → "pool_*".
-uint32_t
-asy_merge_name(const char *name, uint32_t len, char out[ASY_NAME_BYTES])
-{
-    uint32_t head = len; // where the digits end
-    uint32_t from;
-
-    for (uint32_t i = 1; len > 0 && name[len - 1] == ')' && i + 1 < len; i++) {
-        if (name[i] == ' ' && name[i + 1] == '(') {
-            head = i;
-            break;
-        }
-    }
-    from = head;
-    while (from > 0 && is_digit(name[from - 1])) {
-        from--;
-    }
-    if (from == head) {
-        memcpy(out, name, len);
-        return len;
-    }
-    memcpy(out, name, from);
-    out[from] = '*';
-    memcpy(out + from + 1, name + head, len - head);
-    return from + 1 + len - head;
-}
 
 asy_write_counts
 asy_merge_counts(const asy_harvest *h, const asy_model_node *n)
@@ -100,25 +65,25 @@ static asy_status
 row_for(asy_harvest *h, asy_model_process *p, const asy_text *name, asy_model_merged **out)
 {
     char text[ASY_NAME_BYTES];
-    uint32_t len = asy_merge_name(name->bytes, name->len, text);
+    uint32_t len = asy_names_merged(name->bytes, name->len, text);
     asy_model_merged *m;
     asy_status st;
     uint32_t i, root;
 
-    for (i = 0; i < ASY_MERGED_ROWS && p->merged[i] != NULL; i++) {
+    for (i = 0; i < ASY_NAMES_MERGED && p->merged[i] != NULL; i++) {
         m = p->merged[i];
         if (m->row.name.len == len && memcmp(m->name, text, len) == 0) {
             *out = m;
             return ASY_OK;
         }
     }
-    if (i == ASY_MERGED_ROWS && p->merged[i] != NULL) {
+    if (i == ASY_NAMES_MERGED && p->merged[i] != NULL) {
         *out = p->merged[i];
         return ASY_OK;
     }
-    if (i == ASY_MERGED_ROWS) {
-        len = sizeof(OTHERS) - 1;
-        memcpy(text, OTHERS, len);
+    if (i == ASY_NAMES_MERGED) {
+        len = sizeof(ASY_NAMES_OTHERS) - 1;
+        memcpy(text, ASY_NAMES_OTHERS, len);
     }
     m = calloc(1, sizeof(*m));
     if (m == NULL) {
@@ -277,7 +242,7 @@ asy_merge_write(asy_harvest *h, asy_model_process *p)
 {
     asy_status st = ASY_OK;
 
-    for (uint32_t i = 0; i <= ASY_MERGED_ROWS && st == ASY_OK; i++) {
+    for (uint32_t i = 0; i <= ASY_NAMES_MERGED && st == ASY_OK; i++) {
         if (p->merged[i] != NULL && p->merged[i]->row.merged > 0) {
             st = write_row(h, p->merged[i]);
         }

@@ -7,13 +7,13 @@
 #ifndef ASY_HARVEST_MODEL_H
 #define ASY_HARVEST_MODEL_H
 
+#include "core/names.h"
 #include "harvest/harvest.h"
 #include "harvest/map.h"
 
 #define ASY_NONE UINT32_MAX
 #define ASY_OWN_ROWS 256u           // threads of a process that are kept by themselves, whatever they do
 #define ASY_LASTING_ROWS 1024u      // with those that came later and lasted over two checkpoints
-#define ASY_MERGED_ROWS 64u         // names of merged threads; the rest is "other threads"
 #define ASY_MERGED_NODES (1u << 20) // of all merged rows together: some 100 MiB
 
 // A word of the arena: read once, whole.
@@ -84,12 +84,12 @@ typedef struct asy_model_process {
     uint32_t rows;        // threads with a row of their own
     uint64_t main_serial; // of the thread in main_id
     uint32_t main_id, main_nodes;
-    uint64_t lost_symbols;                         // functions that were given the name "?"
-    asy_map funcs;                                 // id in the process → id in the recording
-    asy_map threads;                               // serial + 1 → asy_model_thread
-    asy_model_merged *merged[ASY_MERGED_ROWS + 1]; // owned
-    char *texts;                                   // owned: executable, cwd, command
-    asy_write_process row;                         // last written; its texts borrow from `texts`
+    uint64_t lost_symbols;                          // functions that were given the name "?"
+    asy_map funcs;                                  // id in the process → id in the recording
+    asy_map threads;                                // serial + 1 → asy_model_thread
+    asy_model_merged *merged[ASY_NAMES_MERGED + 1]; // owned
+    char *texts;                                    // owned: executable, cwd, command
+    asy_write_process row;                          // last written; its texts borrow from `texts`
 } asy_model_process;
 
 // What is known of a chunk that is not free.
@@ -162,7 +162,6 @@ void asy_open_look_round(asy_harvest *h);
 asy_status asy_merge_thread(asy_harvest *h, asy_model_thread *t);
 asy_status asy_merge_write(asy_harvest *h, asy_model_process *p);
 void asy_merge_free(asy_model_merged *m);
-uint32_t asy_merge_name(const char *name, uint32_t len, char out[ASY_NAME_BYTES]);
 asy_write_counts asy_merge_counts(const asy_harvest *h, const asy_model_node *n);
 
 // process.c

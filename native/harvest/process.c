@@ -33,7 +33,7 @@ asy_process_free(asy_model_process *p)
     if (p == NULL) {
         return;
     }
-    for (uint32_t i = 0; i <= ASY_MERGED_ROWS; i++) {
+    for (uint32_t i = 0; i <= ASY_NAMES_MERGED; i++) {
         asy_merge_free(p->merged[i]);
     }
     asy_map_clear(&p->funcs);

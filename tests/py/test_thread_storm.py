@@ -5,11 +5,13 @@ With ASSAY_TEST_ALL=1 the storms last longer.
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import textwrap
 from pathlib import Path
 
+import pytest
 from tree import record
 
 LONG = "ASSAY_TEST_ALL" in os.environ
@@ -232,3 +234,33 @@ def test_paths_beyond_the_limit_of_merged_threads_stay_with_their_function(assay
     assert [tree.calls(f"f{n}") for n in range(14)] == [times] * 14
     assert (tree.calls("work"), tree.calls("nothing")) == (32, 300)
     assert tree.losses().keys() == {"folded_calls"}
+
+
+@pytest.mark.parametrize("pools", [True, False])
+def test_ended_threads_of_a_profile_share_a_few_rows(python, libdir, tmp_path, pools):
+    script = tmp_path / "script.py"
+    script.write_text(f"""
+import assay, threading
+def job(): pass
+def name(n):
+    return f"ThreadPoolExecutor-{{n}}_0" if {pools} else "request " + "".join("abcdefghij"[int(d)] for d in str(n))
+with assay.profile() as p:
+    for n in range(700):
+        thread = threading.Thread(target=job, name=name(n))
+        thread.start()
+        thread.join()
+threads = p.recording.threads
+named = {{t.name: t.threads for t in threads if t.threads > 1}}
+print(sum(t.threads for t in threads), sum(n.calls for n in p.recording.find("job")), len(threads), named)
+""")
+    env = {"PYTHONPATH": str(libdir.parent), "ASSAY_LIBDIR": str(libdir)}
+    done = subprocess.run([python, script], env=env, capture_output=True, text=True, timeout=60)
+    assert done.stderr == ""
+    threads, calls, rows, named = done.stdout.split(" ", 3)
+    merged = ast.literal_eval(named)
+    assert (threads, calls) == ("701", "700")
+    few = 4  # the last may still be ending
+    if pools:
+        assert merged["ThreadPoolExecutor-*_*"] >= 444 - few and int(rows) <= 258 + few
+    else:
+        assert merged["other threads"] >= 380 - few and int(rows) <= 322 + few
