@@ -4,8 +4,13 @@ SUPPORTED='3.11 3.12 3.13 3.13t 3.14 3.15'
 
 # What can be made again is kept outside the checkout.
 if [ -z "${ASSAY_CACHE:-}" ]; then
-    ASSAY_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/assay
-    [ "$(id -u)" != 0 ] || [ -n "${XDG_CACHE_HOME:-}" ] || ASSAY_CACHE=/var/cache/assay
+    if [ -n "${XDG_CACHE_HOME:-}" ]; then
+        ASSAY_CACHE=$XDG_CACHE_HOME/assay
+    elif [ "$(id -u)" = 0 ]; then
+        ASSAY_CACHE=/var/cache/assay
+    else
+        ASSAY_CACHE=${HOME:-}/.cache/assay
+    fi
 fi
 
 say() { printf '%s\n' "dev: $*" >&2; }

@@ -404,6 +404,7 @@ print(options *o, const asy_profile *p)
     int status;
 
     asy_out_open(&out, STDOUT_FILENO, find_width(), wants_color(o->color));
+    out.before = progress_end; // a pager has the terminal from then on
     st = o->json ? asy_report_json(p, &o->r, &out, &problem) : asy_report_text(p, &o->r, &out, &problem);
     status = finish(&out, st, problem);
     free(problem);

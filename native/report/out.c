@@ -28,6 +28,10 @@ asy_out_flush(asy_out *o)
 {
     size_t done = 0;
 
+    if (o->before != NULL && o->len > 0) {
+        o->before();
+        o->before = NULL;
+    }
     while (o->status == ASY_OK && done < o->len) {
         ssize_t n = write(o->fd, o->buf + done, o->len - done);
 

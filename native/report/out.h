@@ -20,7 +20,8 @@ typedef struct {
     char *buf;                // owned
     size_t len, cap;
     asy_status status;
-    int error; // errno of a failed write
+    int error;            // errno of a failed write
+    void (*before)(void); // called once, before the first byte is written; NULL: nothing
 } asy_out;
 
 #define ASY_WIDTH_MIN 80

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
 import re
 import signal
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -365,6 +367,26 @@ def test_color_only_where_asked_for_or_on_a_terminal(assay: Any, make: MakeRecor
             assert process.wait() == 0
         os.close(outer)
         assert (b"\x1b[1m" in text) == colored
+
+
+def test_nothing_is_said_on_the_terminal_while_a_pager_has_it(assay: Any, make: MakeRecording) -> None:
+    """The pager reads the first of many pages and waits for a key, longer than we have patience."""
+    outer, inner = pty.openpty()
+    with subprocess.Popen(
+        [assay.path, "report", make("5000"), "--format", "json"],
+        stdout=subprocess.PIPE,
+        stderr=inner,
+        env=assay.environ(),
+    ) as process:
+        os.close(inner)
+        assert process.stdout is not None
+        page = process.stdout.read(1)
+        time.sleep(1.5)
+        page += process.stdout.read()
+        json.loads(page)
+        with contextlib.suppress(OSError):  # the terminal's other end is closed
+            assert os.read(outer, 65536) == b""
+    os.close(outer)
 
 
 def test_closed_pipe_is_quiet(assay: Any, make: MakeRecording) -> None:
