@@ -38,7 +38,7 @@ rename_self(char *const *arguments)
     for (char *const *a = arguments; *a != NULL; a++) {
         end = *a + strlen(*a) + 1;
     }
-    if (*arguments < begin || end < *arguments) {
+    if (begin == NULL || *arguments < begin || end < *arguments) {
         return; // somebody has moved them
     }
     memmove(begin, *arguments, (size_t)(end - *arguments));
