@@ -25,7 +25,7 @@ scratch_chunk(void *ctx, uint32_t kind, uint32_t ordinal)
     return NULL;
 }
 
-// Shortest of the rounds, in ticks.
+// Shortest of the rounds, in ticks. 0 with an exception set.
 static uint64_t
 rounds_run(PyObject *loop, PyObject *range, uint64_t *inside, asy_node *node)
 {
@@ -38,7 +38,6 @@ rounds_run(PyObject *loop, PyObject *range, uint64_t *inside, asy_node *node)
         uint64_t span = asy_agent_ticks() - start;
         Py_XDECREF(r);
         if (r == NULL) {
-            PyErr_Clear();
             return 0;
         }
         best = span < best ? span : best;
@@ -99,10 +98,21 @@ tables_forget(asy_agent *a)
     a->codes.used = a->callables.used = a->living.used = 0;
 }
 
-void
+// What our own code may raise is no matter: it goes without. All else is a signal's handler, whose exception is the program's.
+static bool
+passed(void)
+{
+    if (PyErr_Occurred() && (PyErr_ExceptionMatches(PyExc_MemoryError) || PyErr_ExceptionMatches(PyExc_NameError))) {
+        PyErr_Clear();
+    }
+    return !PyErr_Occurred();
+}
+
+bool
 asy_calibrate(void)
 {
     asy_agent *a = &asy_the_agent;
+    asy_cpython_hooks hooks = asy_cpython_hooks_take();
     PyObject *globals = PyDict_New();
     PyObject *code = Py_CompileString(SOURCE, "<assay>", Py_file_input);
     PyObject *range = PyObject_CallFunction((PyObject *)&PyRange_Type, "i", CALLS);
@@ -114,12 +124,15 @@ asy_calibrate(void)
     }
     if (done != NULL) {
         measure(PyDict_GetItemString(globals, "py"), range, &a->proc->cost_py_in, &a->proc->cost_py_out);
+    }
+    if (done != NULL && passed()) {
         measure(PyDict_GetItemString(globals, "c"), range, &a->proc->cost_c_in, &a->proc->cost_c_out);
     }
+    asy_cpython_hooks_back(hooks);
     tables_forget(a);
     Py_XDECREF(done);
     Py_XDECREF(range);
     Py_XDECREF(code);
     Py_XDECREF(globals);
-    PyErr_Clear();
+    return passed();
 }

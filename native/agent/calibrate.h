@@ -2,8 +2,11 @@
 #ifndef ASY_AGENT_CALIBRATE_H
 #define ASY_AGENT_CALIBRATE_H
 
+#include <stdbool.h>
+
 // Run a few thousand empty calls with events off and on, on a scratch tree, and store the costs in the process row. About 1 ms.
 // Needs the GIL and open callbacks; measuring must be off. Leaves costs at 0 where anything fails.
-void asy_calibrate(void);
+// False with an exception set: that of a signal's handler. To be called once more then.
+bool asy_calibrate(void);
 
 #endif

@@ -40,6 +40,24 @@ end_watch(void)
     PyErr_Clear();
 }
 
+// A signal that came while it was opened comes once more, to the program's own code.
+static asy_status
+engine_open(const asy_agent_entry *entry)
+{
+    asy_status st = asy_session_engine(entry->arena_fd, entry->nonce, entry->image);
+
+    if (PyErr_Occurred()) {
+        bool interrupt = PyErr_ExceptionMatches(PyExc_KeyboardInterrupt);
+        PyErr_Clear();
+        st = asy_session_engine(entry->arena_fd, entry->nonce, entry->image);
+        PyErr_Clear();
+        if (interrupt) {
+            PyErr_SetInterrupt();
+        }
+    }
+    return st;
+}
+
 EXPORT int
 asy_agent_start(const asy_agent_entry *entry)
 {
@@ -52,8 +70,7 @@ asy_agent_start(const asy_agent_entry *entry)
         return ASY_EINVAL;
     }
     // The preload calls once per runtime: an engine that is there already has seen one come and go.
-    st = asy_the_agent.proc != NULL ? asy_session_renew()
-                                    : asy_session_engine(entry->arena_fd, entry->nonce, entry->image);
+    st = asy_the_agent.proc != NULL ? asy_session_renew() : engine_open(entry);
     if (st == ASY_OK) {
         st = asy_session_measure(true);
         end_watch();

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "agent/tags.h"
+
 #define TAIL "/greenlet/__init__.py"
 
 void
@@ -41,6 +43,12 @@ switch_to(asy_agent_thread *t, uint64_t target, uint64_t now)
     }
 }
 
+static bool
+followed(const asy_agent_thread *t)
+{
+    return t != NULL && t->tree.thread != NULL && t->greenlets_hooked && asy_the_agent.measuring;
+}
+
 // (event, (origin, target)), called in the target.
 static PyObject *
 on_switch(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
@@ -49,10 +57,15 @@ on_switch(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
     asy_agent_thread *t = asy_thread_tls;
 
     (void)self;
-    if (t != NULL && t->tree.thread != NULL && t->greenlets_hooked && asy_the_agent.measuring && nargs == 2 &&
-        PyTuple_Check(args[1]) && PyTuple_GET_SIZE(args[1]) == 2) {
+    if (followed(t) && nargs == 2 && PyTuple_Check(args[1]) && PyTuple_GET_SIZE(args[1]) == 2) {
         uint64_t target = (uint64_t)(uintptr_t)PyTuple_GET_ITEM(args[1], 1);
-        switch_to(t, target == t->greenlet_first ? 0 : target, now);
+        target = target == t->greenlet_first ? 0 : target;
+        if (!asy_tree_knows(&t->tree, target) && !asy_tags_ready()) {
+            return NULL;
+        }
+        if (followed(t)) {
+            switch_to(t, target, now);
+        }
     }
     Py_RETURN_NONE;
 }
@@ -110,13 +123,16 @@ void
 asy_greenlets_hook_slow(asy_agent_thread *t)
 {
     PyObject *module = PyErr_Occurred() ? NULL : package();
+    bool collects;
 
     if (module == NULL) {
         return;
     }
+    collects = asy_cpython_gc_hold();
     t->greenlets_hooked = true;
     if (!first_learn(t, module) || !trace_set(module)) {
         asy_arena_lose(&asy_the_agent.arena, asy_the_agent.slot, ASY_LOSS_CONTEXTS, 1);
     }
+    asy_cpython_gc_release(collects);
     PyErr_Clear();
 }

@@ -79,11 +79,17 @@ asy_log_find(uint32_t func)
     asy_agent *a = &asy_the_agent;
     const asy_symbol *found = NULL;
 
-    pthread_mutex_lock(&a->lock);
+    bool forked = *a->alive == 0; // whoever held the lock at the fork is not here; nobody writes
+
+    if (!forked) {
+        pthread_mutex_lock(&a->lock);
+    }
     if (func < a->log.room) {
         found = a->log.index[func];
     }
-    pthread_mutex_unlock(&a->lock);
+    if (!forked) {
+        pthread_mutex_unlock(&a->lock);
+    }
     return found;
 }
 

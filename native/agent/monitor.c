@@ -30,6 +30,13 @@ token_of_c(PyObject *code)
     return (uint64_t)(uintptr_t)code | 1u;
 }
 
+// What a callback returns that has no thread's state to write to. NULL: a signal came while the texts of tags were made.
+static PyObject *
+unmeasured(void)
+{
+    return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
+}
+
 // Hot: every Python call.
 static PyObject *
 on_start(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
@@ -40,10 +47,9 @@ on_start(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
     uint32_t func, node;
 
     (void)self, (void)nargs, (void)names;
-    if (t == NULL || (func = asy_funcs_code(t, (PyCodeObject *)args[0])) == 0) {
-        Py_RETURN_NONE;
+    if (t == NULL || (func = asy_funcs_code(t, (PyCodeObject *)args[0])) == 0 || !asy_tags_context(t)) {
+        return unmeasured();
     }
-    asy_tags_context(t);
     node = asy_tree_child(&t->tree, func, ASY_NODE_PY, &made);
     if (__builtin_expect(made, 0)) {
         node = asy_backend_made(t, (PyCodeObject *)args[0], node, func, &token);
@@ -61,10 +67,9 @@ on_resume(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
     uint32_t func, node;
 
     (void)self, (void)nargs, (void)names;
-    if (t == NULL || (func = asy_funcs_code(t, (PyCodeObject *)args[0])) == 0) {
-        Py_RETURN_NONE;
+    if (t == NULL || (func = asy_funcs_code(t, (PyCodeObject *)args[0])) == 0 || !asy_tags_context(t)) {
+        return unmeasured();
     }
-    asy_tags_context(t);
     node = asy_tree_child(&t->tree, func, ASY_NODE_PY, &made);
     asy_suspend_resume(&asy_the_agent.suspend, &t->tree, node, token_of(args[0]), asy_cpython_frame(),
                        asy_agent_ticks());
@@ -80,7 +85,7 @@ on_return(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
 
     (void)self, (void)nargs, (void)names;
     if (t == NULL) {
-        Py_RETURN_NONE;
+        return unmeasured();
     }
     if (__builtin_expect(!asy_tree_on_top(&t->tree, token_of(args[0])), 0)) {
         asy_backend_leave_odd(t, token_of(args[0]), now, false);
@@ -97,9 +102,10 @@ on_yield(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
     asy_agent_thread *t = asy_thread_get(ASY_FIRST_LEAVES);
 
     (void)self, (void)nargs, (void)names;
-    if (t != NULL) {
-        asy_suspend_yield(&asy_the_agent.suspend, &t->tree, token_of(args[0]), asy_cpython_frame(), now);
+    if (t == NULL) {
+        return unmeasured();
     }
+    asy_suspend_yield(&asy_the_agent.suspend, &t->tree, token_of(args[0]), asy_cpython_frame(), now);
     Py_RETURN_NONE;
 }
 
@@ -110,7 +116,10 @@ on_unwind(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
     asy_agent_thread *t = asy_thread_get(ASY_FIRST_LEAVES);
 
     (void)self, (void)nargs, (void)names;
-    if (t != NULL && !asy_cpython_unbegun((PyCodeObject *)args[0], PyLong_AsLong(args[1]))) {
+    if (t == NULL) {
+        return unmeasured();
+    }
+    if (!asy_cpython_unbegun((PyCodeObject *)args[0], PyLong_AsLong(args[1]))) {
         asy_backend_leave_odd(t, token_of(args[0]), now, true);
     }
     Py_RETURN_NONE;
@@ -130,13 +139,13 @@ on_call(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
     }
     t = asy_thread_get(ASY_FIRST_CALLS);
     if (t == NULL) {
-        Py_RETURN_NONE;
+        return unmeasured();
     }
     func = asy_funcs_callable(t, args[2], &kind);
     if (__builtin_expect(func == 0, 0)) {
         asy_tool_called(args[2], args[3]);
         asy_tags_call(t, args[2], args[3], token_of_c(args[0]));
-        Py_RETURN_NONE;
+        return unmeasured();
     }
     node = asy_tree_child(&t->tree, func, kind, &made);
     if (__builtin_expect(made, 0)) {

@@ -23,6 +23,9 @@ status_raise(asy_status st)
                       : st == ASY_EVERSION ? "this interpreter cannot be measured"
                                            : asy_status_text(st);
 
+    if (PyErr_Occurred()) {
+        return NULL; // a signal came in between
+    }
     if (st == ASY_ENOMEM) {
         return PyErr_NoMemory();
     }

@@ -73,8 +73,8 @@ asy_session_engine(int fd, uint64_t nonce, uint64_t image)
         st = asy_backend_open();
     }
     if (st == ASY_OK) {
-        asy_calibrate();
-        a->tool_ready = true;
+        a->tool_ready = asy_calibrate();
+        st = a->tool_ready ? ASY_OK : ASY_EINVAL;
     }
     return st;
 }

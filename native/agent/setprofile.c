@@ -18,8 +18,15 @@ token_of(PyCodeObject *code)
     return (uint64_t)(uintptr_t)code;
 }
 
+// What is told of an event that has no thread's state to write to. -1: a signal came while the texts of tags were made.
+static int
+unmeasured(void)
+{
+    return PyErr_Occurred() ? -1 : 0;
+}
+
 // Hot: every Python call.
-static void
+static int
 on_call(PyFrameObject *frame, PyCodeObject *code)
 {
     asy_agent_thread *t = asy_thread_get(ASY_FIRST_ENTERS);
@@ -27,20 +34,20 @@ on_call(PyFrameObject *frame, PyCodeObject *code)
     uint64_t token = token_of(code);
     uint32_t func, node;
 
-    if (t == NULL || (func = asy_funcs_code(t, code)) == 0) {
-        return;
+    if (t == NULL || (func = asy_funcs_code(t, code)) == 0 || !asy_tags_context(t)) {
+        return unmeasured();
     }
-    asy_tags_context(t);
     node = asy_tree_child(&t->tree, func, ASY_NODE_PY, &made);
     if (__builtin_expect((code->co_flags & SUSPENDS) != 0, 0) && !asy_profile_begins(frame)) {
         asy_suspend_resume(&asy_the_agent.suspend, &t->tree, node, token, (uint64_t)(uintptr_t)frame,
                            asy_agent_ticks());
-        return;
+        return 0;
     }
     if (__builtin_expect(made, 0)) {
         node = asy_backend_made(t, code, node, func, &token);
     }
     asy_tree_enter(&t->tree, node, token, ASY_NODE_PY, asy_agent_ticks());
+    return 0;
 }
 
 // Consecutive activations of `code`, the innermost of which is `frame`.
@@ -89,26 +96,27 @@ never_began(const asy_agent_thread *t, PyFrameObject *frame, PyCodeObject *code)
 }
 
 // Hot: every return. `value` is NULL where an exception ends the frame.
-static void
+static int
 on_return(PyFrameObject *frame, PyCodeObject *code, PyObject *value, uint64_t now)
 {
     asy_agent_thread *t = asy_thread_get(ASY_FIRST_LEAVES);
 
     if (t == NULL) {
-        return;
+        return unmeasured();
     }
     if (__builtin_expect((code->co_flags & SUSPENDS) != 0, 0) && value != NULL && asy_profile_yields(frame)) {
         asy_suspend_yield(&asy_the_agent.suspend, &t->tree, token_of(code), (uint64_t)(uintptr_t)frame, now);
-        return;
+        return 0;
     }
     if (value == NULL && never_began(t, frame, code)) {
-        return;
+        return 0;
     }
     if (value == NULL || !asy_tree_on_top(&t->tree, token_of(code))) {
         asy_backend_leave_odd(t, token_of(code), now, value == NULL);
-        return;
+        return 0;
     }
     asy_tree_leave_top(&t->tree, now);
+    return 0;
 }
 
 // Counted once, until measuring begins again. Not while nothing is measured, and not in a fork child.
@@ -137,28 +145,28 @@ hook_replaced(PyObject *callable)
 }
 
 // Hot: every C call.
-static void
+static int
 on_c_call(PyCodeObject *code, PyObject *callable)
 {
     asy_agent_thread *t = asy_thread_get(ASY_FIRST_CALLS);
     bool made = false;
     uint32_t func, node, kind;
 
-    if (t == NULL) {
-        return;
+    if (t == NULL || !asy_tags_context(t)) {
+        return unmeasured();
     }
-    asy_tags_context(t);
     func = asy_funcs_callable(t, callable, &kind);
     if (__builtin_expect(func == 0, 0)) {
         hook_replaced(callable);
         asy_tags_call(t, callable, NULL, token_of(code) | 1u); // methods come bound
-        return;
+        return unmeasured();
     }
     node = asy_tree_child(&t->tree, func, kind, &made);
     if (__builtin_expect(made, 0)) {
         asy_thread_name(t);
     }
     asy_tree_enter(&t->tree, node, token_of(code) | 1u, kind, asy_agent_ticks());
+    return 0;
 }
 
 static void
@@ -188,13 +196,9 @@ on_event(PyObject *self, PyFrameObject *frame, int what, PyObject *arg)
 
     (void)self;
     switch (what) {
-    case PyTrace_CALL: on_call(frame, code); break;
-    case PyTrace_RETURN: on_return(frame, code, arg, now); break;
-    case PyTrace_C_CALL:
-        if (asy_the_agent.c_calls) {
-            on_c_call(code, arg);
-        }
-        break;
+    case PyTrace_CALL: return on_call(frame, code);
+    case PyTrace_RETURN: return on_return(frame, code, arg, now);
+    case PyTrace_C_CALL: return asy_the_agent.c_calls ? on_c_call(code, arg) : 0;
     case PyTrace_C_RETURN:
     case PyTrace_C_EXCEPTION:
         if (asy_the_agent.c_calls) {

@@ -92,21 +92,28 @@ func_make(asy_agent_thread *t, PyObject *texts)
     return asy_funcs_labels(parts, n);
 }
 
+bool
+asy_tag_ready(asy_tag *tag)
+{
+    if (tag->names == NULL || texts_get(tag) != NULL) {
+        return true;
+    }
+    if (!PyErr_ExceptionMatches(PyExc_Exception)) {
+        return false;
+    }
+    PyErr_Clear(); // MemoryError
+    return true;
+}
+
 uint32_t
 asy_tag_func(asy_agent_thread *t, asy_tag *tag)
 {
     uint32_t func = __atomic_load_n(&tag->func, __ATOMIC_RELAXED);
-    PyObject *texts;
+    PyObject *texts = __atomic_load_n(&tag->texts, __ATOMIC_ACQUIRE);
 
-    if (func != 0 || tag->names == NULL) {
-        return func;
-    }
-    texts = texts_get(tag);
-    if (texts != NULL) {
+    if (func == 0 && texts != NULL) {
         func = func_make(t, texts);
         __atomic_store_n(&tag->func, func, __ATOMIC_RELAXED);
-    } else if (PyErr_ExceptionMatches(PyExc_Exception)) { // MemoryError
-        PyErr_Clear();
     }
     return func;
 }
@@ -132,6 +139,7 @@ tag_make(PyObject *names, PyObject *values)
     tag->values = values;
     tag->texts = NULL;
     tag->func = 0;
+    tag->links = NULL;
     PyObject_GC_Track((PyObject *)tag);
     if (names != NULL && __atomic_load_n(&asy_the_agent.measuring, __ATOMIC_RELAXED) && texts_get(tag) == NULL) {
         Py_DECREF(tag);
@@ -270,6 +278,32 @@ static PyType_Spec tag_spec = {
 
 // ---- links ----
 
+static void
+link_list(asy_tag_link *l)
+{
+    l->next = NULL;
+    l->previous = NULL;
+#if !ASY_CPYTHON_FREETHREADED
+    l->next = l->tag->links;
+    l->previous = &l->tag->links;
+    if (l->next != NULL) {
+        l->next->previous = &l->next;
+    }
+    l->tag->links = l;
+#endif
+}
+
+static void
+link_unlist(asy_tag_link *l)
+{
+    if (l->previous != NULL) {
+        *l->previous = l->next;
+    }
+    if (l->next != NULL) {
+        l->next->previous = l->previous;
+    }
+}
+
 asy_tag_link *
 asy_tag_link_new(asy_tag_link *parent, asy_tag *tag)
 {
@@ -280,6 +314,8 @@ asy_tag_link_new(asy_tag_link *parent, asy_tag *tag)
         l->tag = (asy_tag *)Py_NewRef((PyObject *)tag);
         l->owner = NULL;
         l->token = l->frame = l->epoch = 0;
+        l->ended = false;
+        link_list(l);
         PyObject_GC_Track((PyObject *)l);
     }
     return l;
@@ -304,7 +340,8 @@ link_dealloc(PyObject *self)
 
     PyObject_GC_UnTrack(self);
     Py_TRASHCAN_BEGIN(self, link_dealloc) // chains may be long
-        Py_XDECREF((PyObject *)l->parent);
+        link_unlist(l);
+    Py_XDECREF((PyObject *)l->parent);
     Py_XDECREF((PyObject *)l->tag);
     Py_XDECREF(l->owner);
     PyObject_GC_Del(self);

@@ -10,9 +10,10 @@ typedef struct {
     PyObject *values;              // tuple, as long, owned
     PyObject *texts;               // atomic; tuple of str: key, value, … sorted by key; owned, NULL until it is made
     uint32_t func;                 // atomic; 0 until it is made
+    struct asy_tag_link *links;    // its activations, borrowed, in no order; without the GIL they are not kept
 } asy_tag;
 
-// One activation of a tag in a context. Immutable.
+// One activation of a tag in a context. Immutable, unless it ends in another context than it began in: no chain heeds it any more then.
 typedef struct asy_tag_link {
     PyObject_HEAD struct asy_tag_link *parent; // owned; NULL: the outermost
     asy_tag *tag;                              // owned
@@ -20,6 +21,8 @@ typedef struct asy_tag_link {
     uint64_t token;                            // on stacks
     uint64_t frame;                            // that opened it
     uint64_t epoch;                            // asy_agent.epoch then
+    struct asy_tag_link *next, **previous;     // in tag->links
+    bool ended;                                // atomic
 } asy_tag_link;
 
 // Types, once a process. -1 with an exception set.
@@ -28,11 +31,20 @@ int asy_tag_types(void);
 // With all fields but parent and tag empty. New; NULL with MemoryError set.
 asy_tag_link *asy_tag_link_new(asy_tag_link *parent, asy_tag *tag);
 
-// The id of the labels. 0: there are none, or no memory. May call str() of the values, whose exceptions become a text; one
-// that is no Exception (KeyboardInterrupt) stays set, and the id is 0.
+// Make the texts of the labels, unless they are there: calls str() of the values, which may run anything. Exceptions become a text;
+// false: one that is no Exception (KeyboardInterrupt) is set.
+bool asy_tag_ready(asy_tag *tag);
+
+// The id of the labels. 0: there are none, their texts are not made, or no memory. Runs no Python code.
 uint32_t asy_tag_func(asy_agent_thread *t, asy_tag *tag);
 
 extern PyMethodDef asy_tag_methods[];
+
+static inline bool
+asy_tag_link_ended(const asy_tag_link *l)
+{
+    return __atomic_load_n(&l->ended, __ATOMIC_RELAXED);
+}
 
 // tags.c. False with an exception set.
 bool asy_tags_enter(asy_tag *tag);

@@ -12,6 +12,13 @@
 #define OWN 5u
 #define INHERITED 2u
 
+// New; NULL of NULL.
+static asy_tag_link *
+link_ref(asy_tag_link *l)
+{
+    return (asy_tag_link *)Py_XNewRef((PyObject *)l);
+}
+
 static asy_tag_link *
 chain_top(void)
 {
@@ -62,6 +69,42 @@ follow(asy_agent *a)
     }
 }
 
+// ---- texts ----
+
+// The texts of a chain, made before any thread's state is used: str() of a value may run anything, and even end the measurement. Events
+// inside are not measured: a tag of this very chain may be among them. False with an exception set.
+static bool
+chain_ready(asy_tag_link *top)
+{
+    bool inside = asy_thread_unmeasured, done = true;
+
+    asy_thread_unmeasured = true;
+    for (asy_tag_link *l = link_ref(top); l != NULL;) {
+        asy_tag_link *parent;
+        done = done && asy_tag_ready(l->tag);
+        parent = link_ref(l->parent); // another thread may take an ended one out meanwhile
+        Py_DECREF(l);
+        l = parent;
+    }
+    asy_thread_unmeasured = inside;
+    return done;
+}
+
+bool
+asy_tags_ready(void)
+{
+    asy_tag_link *top;
+    bool done;
+
+    if (asy_the_agent.tag_count == 0 || PyErr_Occurred()) {
+        return true;
+    }
+    top = chain_top();
+    done = chain_ready(top);
+    Py_XDECREF(top);
+    return done;
+}
+
 // ---- in and out ----
 
 static bool
@@ -71,11 +114,23 @@ measured(asy_agent_thread **t)
     return *t != NULL;
 }
 
+// The chain of the running context from its last tag on that has not ended elsewhere. New, or NULL.
+static asy_tag_link *
+chain_live(void)
+{
+    asy_tag_link *top = chain_top();
+
+    while (top != NULL && asy_tag_link_ended(top)) {
+        Py_SETREF(top, link_ref(top->parent));
+    }
+    return top;
+}
+
 bool
 asy_tags_enter(asy_tag *tag)
 {
     asy_agent *a = &asy_the_agent;
-    asy_tag_link *parent = chain_top();
+    asy_tag_link *parent = chain_live();
     asy_tag_link *l = asy_tag_link_new(parent, tag);
     asy_agent_thread *t;
     bool done;
@@ -88,28 +143,29 @@ asy_tags_enter(asy_tag *tag)
     l->token = __atomic_add_fetch(&a->tag_count, 1, __ATOMIC_RELAXED) << 3 | OWN;
     l->frame = asy_cpython_frame();
     l->epoch = __atomic_load_n(&a->epoch, __ATOMIC_RELAXED);
-    done = l->owner != NULL;
+    done = l->owner != NULL && (!__atomic_load_n(&a->measuring, __ATOMIC_RELAXED) || asy_tag_ready(tag));
     if (done && measured(&t)) {
         uint32_t func = asy_tag_func(t, tag);
         follow(a);
         if (func != 0) {
             asy_tree_tag_in(&t->tree, func, l->token, asy_agent_ticks());
         }
-        done = !PyErr_Occurred();
     }
-    done = done && chain_set(l);
+    done = done && !PyErr_Occurred() && chain_set(l);
     Py_DECREF(l);
     return done;
 }
 
 // The activation of `tag` that ends here: the last one that this frame opened, else the last one.
 static asy_tag_link *
-activation_find(asy_tag_link *top, const asy_tag *tag)
+activation_find(asy_tag_link *top, const asy_tag *tag, uint64_t frame)
 {
-    uint64_t frame = asy_cpython_frame();
     asy_tag_link *last = NULL;
 
     for (asy_tag_link *l = top; l != NULL; l = l->parent) {
+        if (asy_tag_link_ended(l)) {
+            continue;
+        }
         if (l->tag == tag && l->frame == frame) {
             return l;
         }
@@ -120,18 +176,18 @@ activation_find(asy_tag_link *top, const asy_tag *tag)
     return last;
 }
 
-// The chain without one of its links: those above it are made anew. New; NULL also for an empty one, *ok tells.
+// The chain without one of its links: those above it are made anew, but for ended ones. New; NULL also for an empty one, *ok tells.
 static asy_tag_link *
 chain_without(const asy_tag_link *top, const asy_tag_link *gone, bool *ok)
 {
     asy_tag_link *first = NULL, **end = &first;
+    bool collects = asy_cpython_gc_hold();
 
-    for (*ok = true; top != gone; top = top->parent) {
-        asy_tag_link *copy = asy_tag_link_new(NULL, top->tag);
+    for (*ok = true; *ok && top != gone; top = top->parent) {
+        asy_tag_link *copy = asy_tag_link_ended(top) ? NULL : asy_tag_link_new(NULL, top->tag);
         if (copy == NULL) {
-            Py_XDECREF((PyObject *)first);
-            *ok = false;
-            return NULL;
+            *ok = asy_tag_link_ended(top);
+            continue;
         }
         copy->owner = Py_NewRef(top->owner);
         copy->token = top->token;
@@ -140,42 +196,127 @@ chain_without(const asy_tag_link *top, const asy_tag_link *gone, bool *ok)
         *end = copy;
         end = &copy->parent;
     }
-    *end = (asy_tag_link *)Py_XNewRef((PyObject *)gone->parent);
+    asy_cpython_gc_release(collects);
+    if (!*ok) {
+        Py_XDECREF((PyObject *)first);
+        return NULL;
+    }
+    *end = link_ref(gone->parent);
     return first;
 }
 
 static void
-stack_out(const asy_tag_link *l)
+stack_out(asy_agent_thread *t, uint64_t token)
 {
-    asy_agent_thread *t;
     uint64_t now = asy_agent_ticks();
 
-    if (!measured(&t)) {
-        return;
+    if (t->tree.thread->overflow != 0 || asy_tree_find(&t->tree, token) != 0) {
+        asy_tree_tag_out(&t->tree, token, now);
+    } else if (asy_tree_find(&t->tree, token | INHERITED) != 0) {
+        asy_tree_tag_out(&t->tree, token | INHERITED, now);
     }
-    if (t->tree.thread->overflow != 0 || asy_tree_find(&t->tree, l->token) != 0) {
-        asy_tree_tag_out(&t->tree, l->token, now);
-    } else if (asy_tree_find(&t->tree, l->token | INHERITED) != 0) {
-        asy_tree_tag_out(&t->tree, l->token | INHERITED, now);
+}
+
+// ---- a generator that one context begins and another one ends ----
+
+// The token of what this very generator opened, whatever its context; 0: it is no generator, or opened nothing. (Frames of other functions
+// share their addresses with those before them.)
+static uint64_t
+handed_over(const asy_tag *tag, uint64_t frame)
+{
+    const asy_tag_link *l = tag->links;
+
+    while (l != NULL && (l->frame != frame || asy_tag_link_ended(l))) {
+        l = l->next;
     }
+    return l != NULL && asy_cpython_in_generator() ? l->token : 0;
+}
+
+// The token of the topmost frame of these labels on the stack; 0 if there is none.
+static uint64_t
+topmost(const asy_agent_thread *t, uint32_t func)
+{
+    for (uint64_t d = t->tree.thread->depth - 1; d > 0 && func != 0; d--) {
+        const asy_frame *f = asy_tree_frame(&t->tree, d);
+        if ((f->kind & 0xffu) == ASY_NODE_TAG && asy_tree_node(&t->tree, f->node)->func == func) {
+            return f->token & ~(uint64_t)INHERITED;
+        }
+    }
+    return 0;
+}
+
+// An ended link whose parent has ended too goes on with what is below: chains do not grow by them. True: there was one.
+static bool
+ended_shorten(const asy_tag *tag, uint64_t token)
+{
+    asy_tag_link *l = tag->links, *parent;
+
+    while (l != NULL && (l->token != token || l->parent == NULL || !asy_tag_link_ended(l->parent))) {
+        l = l->next;
+    }
+    if (l == NULL) {
+        return false;
+    }
+    parent = l->parent;
+    l->parent = link_ref(parent->parent);
+    Py_DECREF(parent); // may run Python code: begin anew
+    return true;
+}
+
+// No chain of the starter heeds it from now on. With token 0 its stack alone tells which one it was, if that is measured.
+static void
+elsewhere_end(asy_tag *tag, uint64_t token)
+{
+    asy_agent_thread *t;
+
+    if (measured(&t)) {
+        token = token != 0 ? token : topmost(t, __atomic_load_n(&tag->func, __ATOMIC_RELAXED));
+        if (token != 0) {
+            stack_out(t, token);
+        }
+    }
+    for (asy_tag_link *l = tag->links; l != NULL; l = l->next) {
+        if (l->token == token) {
+            __atomic_store_n(&l->ended, true, __ATOMIC_RELAXED);
+        }
+    }
+    while (ended_shorten(tag, token)) {
+    }
+}
+
+// In its own context.
+static bool
+chain_out(asy_tag_link *top, const asy_tag_link *gone)
+{
+    asy_agent_thread *t;
+    asy_tag_link *rest;
+    bool ok = true;
+
+    if (measured(&t)) {
+        stack_out(t, gone->token);
+    }
+    rest = chain_without(top, gone, &ok);
+    ok = ok && chain_set(rest);
+    Py_XDECREF(rest);
+    return ok;
 }
 
 bool
 asy_tags_exit(asy_tag *tag)
 {
+    uint64_t frame = asy_cpython_frame(), token;
     asy_tag_link *top = chain_top();
-    asy_tag_link *gone = activation_find(top, tag);
-    asy_tag_link *rest = NULL;
+    asy_tag_link *gone = activation_find(top, tag, frame);
     bool ok = true;
 
-    if (gone != NULL) { // else it was entered in another context
-        stack_out(gone);
-        rest = chain_without(top, gone, &ok);
-        ok = ok && chain_set(rest);
+    token = gone != NULL && gone->frame == frame ? 0 : handed_over(tag, frame);
+    if (gone == NULL || token != 0) {
+        elsewhere_end(tag, token);
+    } else {
+        ok = chain_out(top, gone);
     }
-    Py_XDECREF(rest);
     Py_XDECREF(top);
-    return ok;
+    return ok && !PyErr_Occurred();
 }
 
 // ---- contexts ----
@@ -183,10 +324,9 @@ asy_tags_exit(asy_tag *tag)
 static void
 chain_put(asy_agent_thread *t, asy_tags_chain *chain, const asy_tag_link *l)
 {
-    uint32_t func = asy_tag_func(t, l->tag);
+    uint32_t func = asy_tag_link_ended(l) ? 0 : asy_tag_func(t, l->tag);
 
     if (func == 0) {
-        PyErr_Clear();
         return;
     }
     if (chain->count == ASY_TAGS_OPEN) { // the outermost ones go without
@@ -292,23 +432,17 @@ static bool
 chain_has(const asy_tag_link *top, uint64_t token)
 {
     for (; top != NULL; top = top->parent) {
-        if ((top->token | INHERITED) == token) {
+        if ((top->token | INHERITED) == token && !asy_tag_link_ended(top)) {
             return true;
         }
     }
     return false;
 }
 
-void
-asy_tags_context_slow(asy_agent_thread *t)
+// The chain of the running context is `top`, with its texts.
+static void
+context_take(asy_agent_thread *t, const asy_tag_link *top)
 {
-    asy_tag_link *top;
-
-    t->context_ver = asy_cpython_context_ver();
-    if (PyErr_Occurred()) {
-        return;
-    }
-    top = chain_top();
     for (;;) {
         const asy_frame *f = asy_tree_frame(&t->tree, t->tree.thread->depth - 1);
         if (f->kind != ASY_FRAME_TAG_INHERITED || t->tree.thread->overflow != 0 || chain_has(top, f->token)) {
@@ -319,7 +453,25 @@ asy_tags_context_slow(asy_agent_thread *t)
     if (top != NULL && asy_cpython_context() != NULL) {
         chain_apply(t, top, asy_cpython_context());
     }
-    Py_XDECREF(top);
+}
+
+bool
+asy_tags_context_slow(asy_agent_thread *t)
+{
+    asy_tag_link *top;
+    bool done;
+
+    t->context_ver = asy_cpython_context_ver();
+    if (PyErr_Occurred()) {
+        return true;
+    }
+    top = chain_top();
+    done = chain_ready(top);
+    if (done && asy_thread_holds(t)) {
+        context_take(t, top);
+    }
+    Py_XDECREF(top); // perhaps the last one: of values that run Python code as they go
+    return done && asy_thread_holds(t);
 }
 
 static void
@@ -327,7 +479,7 @@ on_switch(void)
 {
     asy_agent_thread *t = asy_thread_tls;
 
-    if (t != NULL && t->tree.thread != NULL && t->epoch == asy_the_agent.epoch && asy_cpython_is_main_interpreter()) {
+    if (t != NULL && asy_thread_holds(t) && asy_cpython_is_main_interpreter()) {
         asy_tags_context_slow(t);
     }
 }
@@ -367,23 +519,16 @@ void
 asy_tags_call(asy_agent_thread *t, PyObject *callable, PyObject *argument, uint64_t token)
 {
     uint32_t kind, func = asy_funcs_special(t, callable, &kind);
-    bool made = false;
-    PyObject *context;
+    bool made = false, plain = ASY_CPYTHON_CONTEXT_WATCHER || asy_the_agent.tag_count == 0 || PyErr_Occurred();
+    PyObject *context = func == 0 || plain ? NULL : context_of(callable, argument);
+    asy_tag_link *top = context != NULL ? context_chain(context) : NULL;
 
-    if (func == 0) {
-        return;
-    }
-    asy_tree_enter(&t->tree, asy_tree_child(&t->tree, func, kind, &made), token, kind | ASY_FRAME_BARRIER,
-                   asy_agent_ticks());
-    if (ASY_CPYTHON_CONTEXT_WATCHER || asy_the_agent.tag_count == 0 || PyErr_Occurred()) {
-        return;
-    }
-    context = context_of(callable, argument);
-    if (context != NULL) {
-        asy_tag_link *top = context_chain(context);
+    if (func != 0 && chain_ready(top) && asy_thread_holds(t)) {
+        asy_tree_enter(&t->tree, asy_tree_child(&t->tree, func, kind, &made), token, kind | ASY_FRAME_BARRIER,
+                       asy_agent_ticks());
         chain_apply(t, top, context);
-        Py_XDECREF(top);
     }
+    Py_XDECREF(top);
 }
 
 // ---- the module's part ----

@@ -19,21 +19,23 @@ bool asy_tags_ours(PyObject *callable);
 bool asy_tags_special(PyObject *callable);
 
 // A call of such a callable. Ours: nothing. Else its node, and above it what the context that it enters inherited.
-// `argument`: the first one (borrowed), NULL where there is none. `func`, `kind`: of its node.
+// `argument`: the first one (borrowed), NULL where there is none. May run Python code, and may leave an exception set.
 void asy_tags_call(asy_agent_thread *t, PyObject *callable, PyObject *argument, uint64_t token);
 
 // The running context may be another one than at the last look: what it inherited is put on the stack, what an earlier one inherited and
 // still lies on top is taken off. How that is noticed: by a watcher where the interpreter has one; else by C calls that enter a context, and
 // where those are not all that is seen (3.11 shows no call of a partial; C calls may not be measured at all) by a look at each event.
-void asy_tags_context_slow(asy_agent_thread *t);
+// May run Python code (asy_tag_ready). False: that ended the measurement, or set an exception: leave `t` alone.
+bool asy_tags_context_slow(asy_agent_thread *t);
 
 // Hot: one load and a test that fails.
-static inline void
+static inline bool
 asy_tags_context(asy_agent_thread *t)
 {
     if (__builtin_expect(asy_the_agent.context_checks, 0) && asy_cpython_context_ver() != t->context_ver) {
-        asy_tags_context_slow(t);
+        return asy_tags_context_slow(t);
     }
+    return true;
 }
 
 // Tags that are open in the running context, for a stack that is read in the middle.
@@ -47,6 +49,9 @@ typedef struct {
     } open[ASY_TAGS_OPEN]; // outermost first
 } asy_tags_chain;
 
+// The texts of these tags, before a thread's state is looked at: may run Python code, which is not measured. False with an exception set.
+bool asy_tags_ready(void);
+// Those whose texts are made. Runs no Python code.
 void asy_tags_read(asy_agent_thread *t, asy_tags_chain *chain);
 // `frame` is on the stack.
 void asy_tags_claim(asy_tags_chain *chain, uint64_t frame);

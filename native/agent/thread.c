@@ -15,6 +15,7 @@
 #include "agent/window.h"
 
 __thread asy_agent_thread *asy_thread_tls __attribute__((tls_model("initial-exec"))) = NULL;
+__thread bool asy_thread_unmeasured __attribute__((tls_model("initial-exec"))) = false;
 
 #define NAME_TRIES 64u
 #define REFUSED_EVENTS 4096u // that a thread without memory lets pass before it asks again
@@ -126,6 +127,7 @@ asy_thread_inherit(asy_agent_thread *t, asy_first first)
     PyFrameObject *f = PyEval_GetFrame();
     PyFrameObject **frames = NULL;
     size_t count = 0, room = 0;
+    bool collects = asy_cpython_gc_hold();
 
     f = f == NULL ? NULL : first == ASY_FIRST_ENTERS ? PyFrame_GetBack(f) : (PyFrameObject *)Py_NewRef((PyObject *)f);
     while (f != NULL) {
@@ -146,6 +148,7 @@ asy_thread_inherit(asy_agent_thread *t, asy_first first)
         frames[count++] = f;
         f = PyFrame_GetBack(f);
     }
+    asy_cpython_gc_release(collects);
     frames_push(t, frames, count);
     if (frames != NULL) {
         asy_agent_release(frames, room * sizeof(*frames));
@@ -307,7 +310,8 @@ asy_thread_slow(asy_first first)
         asy_backend_forked();
         return NULL;
     }
-    if (!__atomic_load_n(&a->measuring, __ATOMIC_ACQUIRE)) {
+    if (asy_thread_unmeasured || !__atomic_load_n(&a->measuring, __ATOMIC_ACQUIRE) || !asy_tags_ready() ||
+        !__atomic_load_n(&a->measuring, __ATOMIC_ACQUIRE)) {
         return NULL;
     }
     if (t == NULL) {

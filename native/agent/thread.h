@@ -34,11 +34,14 @@ typedef struct asy_agent_thread {
 } asy_agent_thread;
 
 extern __thread asy_agent_thread *asy_thread_tls __attribute__((tls_model("initial-exec")));
+extern __thread bool asy_thread_unmeasured
+    __attribute__((tls_model("initial-exec"))); // no stack is begun: Python code of a slow path of ours runs
 
 // What the event is, for the frames that are open when a thread is first seen.
 typedef enum { ASY_FIRST_ENTERS, ASY_FIRST_LEAVES, ASY_FIRST_CALLS } asy_first;
 
-// The slow path of every event: a new thread, a fork child, measuring just begun or ended. NULL: do not measure this event.
+// The slow path of every event: a new thread, a fork child, measuring just begun or ended. May run Python code. NULL: do not measure this
+// event; an exception may be set then (a signal came while the texts of tags were made).
 asy_agent_thread *asy_thread_slow(asy_first first);
 
 // Hot: every event. One thread-local load and one test.
@@ -61,10 +64,17 @@ asy_thread_get(asy_first first)
 // The calling thread found no memory before: its next event tries again.
 void asy_thread_try_again(void);
 
+// After anything that may have run Python code: is `t` as asy_thread_get gave it? (The measurement may have ended, or another one begun.)
+static inline bool
+asy_thread_holds(const asy_agent_thread *t)
+{
+    return t->tree.thread != NULL && t->epoch == __atomic_load_n(&asy_the_agent.epoch, __ATOMIC_ACQUIRE);
+}
+
 // Measuring ends: every thread's next event takes the slow path. Without the GIL the epoch does that.
 void asy_thread_pause_all(void);
 
-// Frames that are open when a stack is first seen go on it without a call.
+// Frames that are open when a stack is first seen go on it without a call. Runs no Python code.
 void asy_thread_inherit(asy_agent_thread *t, asy_first first);
 
 // The end of a C call that nobody saw begin: no loss where its stack was first seen inside it. True: that is so.

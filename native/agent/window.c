@@ -134,8 +134,10 @@ asy_window_begin(asy_window **out)
         self_skip(self);
     }
     if (st != ASY_OK) {
+        asy_cpython_raised raised = asy_cpython_raised_take(); // a signal's handler may be the reason
         asy_window_end(w);
         asy_window_free(w);
+        asy_cpython_raised_back(raised);
         return st;
     }
     *out = w;

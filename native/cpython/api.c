@@ -149,6 +149,9 @@ on_context(PyContextEvent event, PyObject *context)
     if (event == Py_CONTEXT_SWITCHED) {
         context_switched();
     }
+    if (PyErr_Occurred()) {
+        PyErr_WriteUnraisable(NULL); // a signal's handler: no watcher may raise
+    }
     PyErr_SetRaisedException(raised);
     return 0;
 }
@@ -332,4 +335,47 @@ asy_cpython_version(void)
 #else
     return PY_VERSION_HEX;
 #endif
+}
+
+bool
+asy_cpython_in_generator(void)
+{
+    bool collects = asy_cpython_gc_hold();
+    PyFrameObject *frame = PyEval_GetFrame(); // borrowed
+    PyCodeObject *code = frame != NULL ? PyFrame_GetCode(frame) : NULL;
+    bool is = code != NULL && (code->co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR)) != 0;
+
+    asy_cpython_gc_release(collects);
+    Py_XDECREF(code);
+    return is;
+}
+
+// ---- hooks of the program ----
+
+static void
+hooks_set(PyThreadState *ts, asy_cpython_hooks hooks)
+{
+    ts->c_profilefunc = hooks.profile;
+    ts->c_tracefunc = hooks.trace;
+#if !ASY_CPYTHON_MONITORING
+    if (ts->tracing == 0) {
+        ts->cframe->use_tracing = hooks.profile != NULL || hooks.trace != NULL ? 255 : 0;
+    }
+#endif
+}
+
+asy_cpython_hooks
+asy_cpython_hooks_take(void)
+{
+    PyThreadState *ts = PyThreadState_Get();
+    asy_cpython_hooks hooks = {ts->c_profilefunc, ts->c_tracefunc};
+
+    hooks_set(ts, (asy_cpython_hooks){NULL, NULL});
+    return hooks;
+}
+
+void
+asy_cpython_hooks_back(asy_cpython_hooks hooks)
+{
+    hooks_set(PyThreadState_Get(), hooks);
 }

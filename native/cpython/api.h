@@ -95,6 +95,9 @@ asy_cpython_frame(void)
 #endif
 }
 
+// True if that frame is one of a generator or coroutine: its address is its own as long as that lives.
+bool asy_cpython_in_generator(void);
+
 // Identity, as above, of a frame that a frame object shows: its second field after the head, alike from 3.11 to 3.15.
 typedef struct {
     PyObject head;
@@ -163,6 +166,38 @@ asy_cpython_bound_slot(PyObject *bound)
 // UTF-8 of a str into `out`, at most `max` bytes, cut at a character; lone surrogates as three bytes. The object is not touched (its UTF-8 cache
 // stays as it was). Not a str: 0 bytes.
 uint32_t asy_cpython_utf8(PyObject *text, char *out, uint32_t max);
+
+// ---- the collector ----
+
+// Where making an object may run the collector, and with it Python code, which no thread's state survives: not now. Returns what
+// asy_cpython_gc_release wants.
+static inline bool
+asy_cpython_gc_hold(void)
+{
+#if PY_VERSION_HEX < 0x030C0000
+    return PyGC_Disable() != 0;
+#else
+    return false; // it runs between instructions
+#endif
+}
+
+static inline void
+asy_cpython_gc_release(bool collects)
+{
+    if (collects) {
+        PyGC_Enable();
+    }
+}
+
+// ---- hooks of the program ----
+
+// sys.setprofile's and sys.settrace's in this thread, out of the way of Python code of ours; asy_cpython_hooks_back puts them there again.
+typedef struct {
+    Py_tracefunc profile, trace; // NULL = none
+} asy_cpython_hooks;
+
+asy_cpython_hooks asy_cpython_hooks_take(void);
+void asy_cpython_hooks_back(asy_cpython_hooks hooks);
 
 // ---- exceptions ----
 
