@@ -5,32 +5,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/hash.h"
+
 typedef struct {
     const asy_profile *p;
     uint32_t *process; // per function: the process of the first thread that has it, UINT32_MAX = none
     uint32_t *ordinal; // per Python function, among those of its process that look alike; else 0
-    uint32_t *slots;   // function + 1; 0 = empty
-    size_t size;       // power of two
+    asy_hash hash;
+    uint32_t *slots; // function + 1; 0 = empty
+    size_t size;     // power of two
 } asy_same;
 
-static uint64_t
-hash_text(uint64_t h, const char *s)
-{
-    for (; *s != '\0'; s++) {
-        h = (h ^ (unsigned char)*s) * 0x100000001b3ull;
-    }
-    return (h ^ 0xffu) * 0x100000001b3ull;
-}
-
 static uint32_t
-hash_func(const asy_profile_func *f, uint32_t part)
+hash_func(const asy_hash *h, const asy_profile_func *f, uint32_t part)
 {
-    uint64_t h = 0xcbf29ce484222325ull ^ f->kind ^ ((uint64_t)f->line << 8) ^ ((uint64_t)part << 32);
+    uint64_t x = asy_hash_add(h, asy_hash_add(h, asy_hash_add(h, 0, f->kind), f->line), part);
 
-    h = hash_text(h, f->name);
-    h = hash_text(h, f->file);
-    h = hash_text(h, f->module);
-    return (uint32_t)(h ^ (h >> 32));
+    x = asy_hash_text(h, x, f->name);
+    x = asy_hash_text(h, x, f->file);
+    return asy_hash_end(h, asy_hash_text(h, x, f->module));
 }
 
 static bool
@@ -61,7 +54,7 @@ static uint32_t
 look_up(const asy_same *s, uint32_t f, const uint32_t *part)
 {
     const asy_profile_func *funcs = s->p->funcs;
-    size_t at = hash_func(&funcs[f], part[f]) & (s->size - 1);
+    size_t at = hash_func(&s->hash, &funcs[f], part[f]) & (s->size - 1);
 
     for (; s->slots[at] != 0; at = (at + 1) & (s->size - 1)) {
         uint32_t g = s->slots[at] - 1;
@@ -102,7 +95,7 @@ asy_status
 asy_same_make(const asy_profile *p, uint32_t **out)
 {
     size_t n = (size_t)p->func_count + 1;
-    asy_same s = {.p = p, .size = 4};
+    asy_same s = {.p = p, .size = 4, .hash = asy_hash_key()};
     uint32_t *same = NULL;
     asy_status st = ASY_ENOMEM;
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "report/cost.h"
+#include "report/hash.h"
 #include "report/same.h"
 
 typedef struct {
@@ -22,6 +23,7 @@ typedef struct {
     uint64_t startup_ps;
     uint32_t all_on; // place.on where all labels hold
     uint32_t cap;
+    asy_hash hash;
     uint32_t *slots;     // merged node of (parent, func); 0 = empty
     uint32_t slot_count; // power of two
     place *places;       // per node of the thread at hand
@@ -29,11 +31,9 @@ typedef struct {
 } builder;
 
 static uint32_t
-hash_key(uint32_t parent, uint32_t func)
+hash_pair(const builder *b, uint32_t parent, uint32_t func)
 {
-    uint64_t h = (((uint64_t)parent << 32) | func) * 0x9e3779b97f4a7c15ull;
-
-    return (uint32_t)(h >> 32);
+    return asy_hash_end(&b->hash, asy_hash_add(&b->hash, asy_hash_add(&b->hash, 0, parent), func));
 }
 
 static asy_status
@@ -46,7 +46,7 @@ grow_slots(builder *b)
         return ASY_ENOMEM;
     }
     for (uint32_t i = 1; i < b->view->node_count; i++) {
-        uint32_t at = hash_key(b->view->nodes[i].parent, b->view->nodes[i].func) & (count - 1);
+        uint32_t at = hash_pair(b, b->view->nodes[i].parent, b->view->nodes[i].func) & (count - 1);
 
         while (slots[at] != 0) {
             at = (at + 1) & (count - 1);
@@ -113,7 +113,7 @@ child_of(builder *b, uint32_t parent, uint32_t func, uint32_t *out)
             return st;
         }
     }
-    at = hash_key(parent, func) & (b->slot_count - 1);
+    at = hash_pair(b, parent, func) & (b->slot_count - 1);
     for (; b->slots[at] != 0; at = (at + 1) & (b->slot_count - 1)) {
         const asy_view_node *n = &b->view->nodes[b->slots[at]];
 
@@ -362,7 +362,7 @@ merge_threads(builder *b, bool *process_seen)
 asy_status
 asy_view_make(const asy_profile *p, const asy_view_select *select, asy_view **out)
 {
-    builder b = {.select = select};
+    builder b = {.select = select, .hash = asy_hash_key()};
     bool *process_seen = calloc((size_t)p->process_count + 1, 1);
     uint32_t root, *same = NULL;
     asy_status st = ASY_ENOMEM;
@@ -450,7 +450,7 @@ collapse_nodes(builder *b, const asy_view *v)
 asy_status
 asy_view_collapse(const asy_view *v, asy_view **out)
 {
-    builder b = {.view = calloc(1, sizeof *b.view)};
+    builder b = {.view = calloc(1, sizeof *b.view), .hash = asy_hash_key()};
     size_t same_bytes = ((size_t)v->profile->func_count + 1) * sizeof *v->same;
     uint32_t root;
     asy_status st = ASY_ENOMEM;
