@@ -117,7 +117,8 @@ struct asy_harvest {
     uint32_t nameless;     // func of "?", ASY_NONE = not made
     uint32_t merged_limit; // nodes of all merged rows together, flat ones apart
     uint64_t merged_nodes, merged_folds, merged_lost;
-    uint64_t counted, counted_ticks; // sums over all nodes, so that no reader's sum overflows
+    uint64_t counted; // sums over all nodes, so that no reader's sum overflows
+    unsigned __int128 counted_ticks;
     uint64_t losses[ASY_LOSS_COUNT]; // last written
     asy_harvest_totals totals;
     uint8_t *scratch; // owned, one chunk

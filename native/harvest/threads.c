@@ -10,7 +10,7 @@
 #define FRAMES_PER_CHUNK (4 * ASY_STACK_PART)
 #define NS_MAX (1ull << 60) // 36 years: more is nonsense
 #define COUNTED_MAX (1ull << 61)
-#define COUNTED_TICKS_MAX (1ull << 56) // also where a tick is many ns
+#define COUNTED_NS_MAX (1ull << 61) // 26,000 days of threads
 #define KIND_FLAGS (ASY_NODE_F_INHERITED | ASY_NODE_F_FOLDED)
 
 // ---- which chunks ----
@@ -270,16 +270,23 @@ most_ticks(const asy_harvest *h)
     return 2 * (h->now.ticks - h->begin.ticks) + (1ull << 33);
 }
 
+// 128 bits: where a tick is less than an eighth of a ns, 64 do not hold the most.
+static unsigned __int128
+most_ticks_together(const asy_harvest *h)
+{
+    return (unsigned __int128)COUNTED_NS_MAX * h->scale.ns_den / h->scale.ns_num;
+}
+
 // Counts that can be: each within the session's length, all together within what a reader can add up.
 static bool
 plausible(asy_harvest *h, const asy_model_node *n, const asy_model_node *was)
 {
     uint64_t most = most_ticks(h);
     uint64_t sum = h->counted + (n->calls + n->resumes + n->unwinds) - (was->calls + was->resumes + was->unwinds);
-    uint64_t ticks = h->counted_ticks + n->self_ticks - was->self_ticks;
+    unsigned __int128 ticks = h->counted_ticks + n->self_ticks - was->self_ticks;
 
     if (n->calls > most || n->resumes > most || n->unwinds > most || n->self_ticks > most || sum > COUNTED_MAX ||
-        ticks > COUNTED_TICKS_MAX) {
+        ticks > most_ticks_together(h)) {
         return false;
     }
     h->counted = sum;

@@ -388,6 +388,39 @@ what_lives_at_the_end_is_taken_as_it_stands(void **state)
     world_free(w);
 }
 
+// 40 threads that wait in one call for `days`.
+static void
+expect_all_of_a_long_run(uint64_t days, uint64_t ticks_per_us)
+{
+    world *w = world_new(64);
+    uint64_t us = days * 86400 * 1000000, ticks = us * ticks_per_us;
+    mimic m[40];
+
+    asy_harvest_free(w->harvest);
+    w->agent.head->clock = ASY_CLOCK_COUNTER;
+    assert_int_equal(asy_harvest_new(&w->program, w->writer, (asy_clock_pair){START, 0}, &w->harvest), ASY_OK);
+    for (uint32_t i = 0; i < 40; i++) {
+        begin(w, &m[i], "waits", 0);
+        mimic_call(&m[i], mimic_func(&m[i], ASY_NODE_C, "wait", "m", 0), ASY_NODE_C, 1, START);
+        mimic_return(&m[i], 1, START + ticks);
+        mimic_end(&m[i], START + ticks);
+    }
+    assert_int_equal(asy_harvest_finish(w->harvest, (asy_clock_pair){START + ticks, us * 1000}), ASY_OK);
+    assert_int_equal(fake_total(w->writer).calls, 40);
+    assert_int_equal(fake_total(w->writer).self_ns, 40 * us * 1000);
+    assert_int_equal(asy_harvest_count(w->harvest).damaged_chunks, 0);
+    world_free(w);
+}
+
+static void
+many_threads_of_many_days_are_counted_to_the_end(void **state)
+{
+    (void)state;
+    expect_all_of_a_long_run(60, 2600);   // an x86-64 machine
+    expect_all_of_a_long_run(600, 24);    // an aarch64 one
+    expect_all_of_a_long_run(600, 20000); // more ticks than 64 bits hold
+}
+
 static void
 a_failing_writer_stops_the_harvest(void **state)
 {
@@ -444,6 +477,7 @@ main(void)
         cmocka_unit_test(a_claim_that_was_never_filled_is_freed),
         cmocka_unit_test(the_process_says_what_it_is),
         cmocka_unit_test(what_lives_at_the_end_is_taken_as_it_stands),
+        cmocka_unit_test(many_threads_of_many_days_are_counted_to_the_end),
         cmocka_unit_test(a_failing_writer_stops_the_harvest),
         cmocka_unit_test(a_map_keeps_what_is_not_removed),
     };
