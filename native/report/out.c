@@ -206,11 +206,31 @@ point_width(uint32_t c)
     return w < 0 ? 1 : w;
 }
 
+// Read from files at the first text that needs it, then kept: a table has many such texts.
+static locale_t
+kept_utf8(void)
+{
+    static locale_t kept;
+    locale_t utf8 = __atomic_load_n(&kept, __ATOMIC_ACQUIRE);
+
+    if (utf8 == (locale_t)0) {
+        locale_t made = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+
+        if (__atomic_compare_exchange_n(&kept, &utf8, made, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+            return made;
+        }
+        if (made != (locale_t)0) {
+            freelocale(made); // another thread was first
+        }
+    }
+    return utf8;
+}
+
 // wcwidth knows only the characters of the thread's locale.
 static locale_t
 enter_utf8(locale_t *before)
 {
-    locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+    locale_t utf8 = kept_utf8();
 
     *before = utf8 == (locale_t)0 ? (locale_t)0 : uselocale(utf8);
     return utf8;
@@ -221,7 +241,6 @@ leave_utf8(locale_t utf8, locale_t before)
 {
     if (utf8 != (locale_t)0) {
         uselocale(before);
-        freelocale(utf8);
     }
 }
 

@@ -8,6 +8,7 @@
 
 #include "report/listing.h"
 #include "report/table.h"
+#include "report/tag_tables.h"
 #include "report/tags.h"
 #include "report/units.h"
 #include "report/words.h"
@@ -358,63 +359,50 @@ add_tag_row(asy_table *t, const asy_tag_row *r, uint64_t largest)
     asy_table_cell(t, r->value == NULL ? "(without)" : r->value[0] == '\0' ? "''" : r->value);
 }
 
-static asy_status
-print_tag_table(asy_page *g, const char *key)
+static void
+print_tag_table(asy_page *g, const asy_tag_table *tag)
 {
     const asy_column columns[] = {{ASY_COLUMN_NUMBER, "self"},
                                   {ASY_COLUMN_NUMBER, "total"},
                                   {ASY_COLUMN_NUMBER, "cpu"},
                                   {ASY_COLUMN_NUMBER, "calls"},
-                                  {ASY_COLUMN_NAME, key[0] == '\0' ? "''" : key}};
-    asy_tags tags;
-    asy_tag_row *rows = NULL;
+                                  {ASY_COLUMN_NAME, tag->key[0] == '\0' ? "''" : tag->key}};
+    uint32_t left_out = g->r->limit != 0 && tag->value_count > g->r->limit ? tag->value_count - g->r->limit : 0;
     asy_table t;
     uint64_t largest = 0;
-    asy_status st = asy_tags_make(g->view, key, &tags);
 
-    if (st != ASY_OK) {
-        return st;
-    }
-    st = asy_tags_rows(g->view, &tags, &rows);
     asy_table_open(&t, columns, 5);
-    for (uint32_t i = 0; st == ASY_OK && i <= tags.value_count; i++) {
-        largest = rows[i].total_ns > largest ? rows[i].total_ns : largest;
+    for (uint32_t i = 0; i <= tag->value_count; i++) {
+        largest = tag->rows[i].total_ns > largest ? tag->rows[i].total_ns : largest;
     }
-    for (uint32_t i = 0; st == ASY_OK && i <= tags.value_count; i++) {
-        if (rows[i].value == NULL || g->r->limit == 0 || i < g->r->limit) {
-            add_tag_row(&t, &rows[i], largest);
+    for (uint32_t i = 0; i <= tag->value_count; i++) {
+        if (i < tag->value_count - left_out || i == tag->value_count) {
+            add_tag_row(&t, &tag->rows[i], largest);
         }
     }
-    if (st == ASY_OK) {
-        asy_table_print(&t, g->o, 0);
-        if (g->r->limit != 0 && tags.value_count > g->r->limit) {
-            asy_out_fmt(g->o, "… %u more value%s (--limit 0 shows all)\n", tags.value_count - g->r->limit,
-                        tags.value_count - g->r->limit == 1 ? "" : "s");
-        }
+    asy_table_print(&t, g->o, 0);
+    if (left_out > 0) {
+        asy_out_fmt(g->o, "… %u more value%s (--limit 0 shows all)\n", left_out, left_out == 1 ? "" : "s");
     }
     asy_table_close(&t);
-    asy_tags_clear(&tags);
-    free(rows);
-    return st;
 }
 
 static asy_status
 print_tags(asy_page *g)
 {
-    const char **keys;
-    uint32_t count;
-    asy_status st = asy_tags_keys(g->view, &keys, &count);
+    asy_tag_tables tables;
+    asy_status st = asy_tag_tables_make(g->view, &tables);
 
-    if (st == ASY_OK && count == 0) {
+    if (st == ASY_OK && tables.count == 0) {
         asy_out_put(g->o, "no tags: the program sets them with assay.tag(name=value)\n");
     }
-    for (uint32_t i = 0; st == ASY_OK && i < count; i++) {
+    for (uint32_t i = 0; i < tables.count; i++) {
         if (i > 0) {
             asy_out_put(g->o, "\n");
         }
-        st = print_tag_table(g, keys[i]);
+        print_tag_table(g, &tables.at[i]);
     }
-    free(keys);
+    asy_tag_tables_clear(&tables);
     return st;
 }
 

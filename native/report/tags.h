@@ -26,14 +26,4 @@ asy_status asy_tags_keys(const asy_view *v, const char ***keys, uint32_t *count)
 asy_status asy_tags_make(const asy_view *v, const char *key, asy_tags *out);
 void asy_tags_clear(asy_tags *t);
 
-typedef struct {
-    const char *value;                // NULL = without this label
-    uint64_t calls;                   // times the label was set
-    uint64_t self_ns, wait_ns;        // this value was the innermost
-    uint64_t total_ns, total_wait_ns; // anything below, other values of the key included
-} asy_tag_row;
-
-// value_count + 1 rows, largest self time first, the row without a value last. The caller frees *rows. Errors: ASY_ENOMEM.
-asy_status asy_tags_rows(const asy_view *v, const asy_tags *t, asy_tag_row **rows);
-
 #endif

@@ -9,6 +9,7 @@
 
 #include "build.h"
 #include "report/rows.h"
+#include "report/tag_tables.h"
 #include "report/tags.h"
 #include "report/view.h"
 
@@ -315,8 +316,8 @@ test_inner_label_counts_and_time_under_it_is_its_callers(void **state)
     build b;
     asy_profile *p;
     asy_view *v;
-    asy_tags tags;
-    asy_tag_row *rows;
+    asy_tag_tables tables;
+    const asy_tag_row *rows;
     uint32_t m, f, g, a, c, n, root;
 
     (void)state;
@@ -339,8 +340,11 @@ test_inner_label_counts_and_time_under_it_is_its_callers(void **state)
     v = view_of(p, NULL);
     assert_int_equal(flat_row(v, m).self_ns, 1 + 200);
     assert_int_equal(flat_row(v, f).self_ns, 30 + 4);
-    assert_int_equal(asy_tags_make(v, "customer", &tags), ASY_OK);
-    assert_int_equal(asy_tags_rows(v, &tags, &rows), ASY_OK);
+    assert_int_equal(asy_tag_tables_make(v, &tables), ASY_OK);
+    assert_int_equal(tables.count, 1);
+    assert_string_equal(tables.at[0].key, "customer");
+    assert_int_equal(tables.at[0].value_count, 2);
+    rows = tables.at[0].rows;
     assert_string_equal(rows[0].value, "globex");
     assert_int_equal(rows[0].self_ns, 504);
     assert_int_equal(rows[0].wait_ns, 100);
@@ -351,8 +355,7 @@ test_inner_label_counts_and_time_under_it_is_its_callers(void **state)
     assert_int_equal(rows[1].calls, 2);
     assert_null(rows[2].value);
     assert_int_equal(rows[2].self_ns, 8);
-    free(rows);
-    asy_tags_clear(&tags);
+    asy_tag_tables_clear(&tables);
     asy_view_free(v);
 
     v = view_of(p, &(asy_view_select){.labels = &(asy_view_label){"customer", "acme"}, .label_count = 1});
@@ -360,6 +363,69 @@ test_inner_label_counts_and_time_under_it_is_its_callers(void **state)
     assert_int_equal(flat_row(v, f).calls, 3);
     assert_int_equal(flat_row(v, m).calls, 0); // the way to it, without counts of its own
     assert_int_equal(flat_row(v, m).total_ns, 230);
+    asy_view_free(v);
+    asy_profile_free(p);
+    build_free(&b);
+}
+
+// What tag_tables.c finds by differences, found node by node.
+static void
+expect_sums_of_nodes(const asy_view *v, const asy_tag_table *table)
+{
+    asy_tags tags;
+
+    assert_int_equal(asy_tags_make(v, table->key, &tags), ASY_OK);
+    assert_int_equal(tags.value_count, table->value_count);
+    for (uint32_t r = 0; r <= table->value_count; r++) {
+        const asy_tag_row *row = &table->rows[r];
+        uint64_t self = 0, wait = 0;
+
+        for (uint32_t i = 1; i < v->node_count; i++) {
+            const char *value = tags.of_node[i] == 0 ? NULL : tags.values[tags.of_node[i] - 1];
+
+            if (value == NULL || row->value == NULL ? value == row->value : strcmp(value, row->value) == 0) {
+                self += v->nodes[i].self_ns;
+                wait += v->nodes[i].wait_ns;
+            }
+        }
+        assert_int_equal(row->self_ns, self);
+        assert_int_equal(row->wait_ns, wait);
+    }
+    asy_tags_clear(&tags);
+}
+
+// Nodes below nodes at random, half of them tags of six keys and four values, some below themselves.
+static void
+test_all_keys_at_once_say_what_each_says_alone(void **state)
+{
+    static const char *const keys[] = {"a", "b", "c", "d", "e", "f"}, *const values[] = {"", "1", "2", "3"};
+    uint32_t funcs[48], below[400] = {0}, lot = 1;
+    asy_tag_tables tables;
+    asy_profile *p;
+    asy_view *v;
+    build b;
+
+    (void)state;
+    build_begin(&b, "", "/p", "");
+    for (uint32_t i = 0; i < 48; i++) {
+        funcs[i] = i < 24 ? build_tag(&b, keys[i % 6], values[i / 6]) : build_python(&b, "f", "/p/x.py", i);
+    }
+    build_thread(&b, "MainThread");
+    below[0] = build_node(&b, 0, 0, funcs[47], 1, 5, 0);
+    for (uint32_t i = 1; i < 400; i++) {
+        lot = lot * 1664525 + 1013904223;
+        below[i] = build_node(&b, 0, below[(lot >> 8) % i], funcs[(lot >> 20) % 48], 1, i * 1000, i);
+    }
+    build_end(&b, 1000000000);
+    p = build_load(&b);
+    v = view_of(p, NULL);
+    assert_int_equal(asy_tag_tables_make(v, &tables), ASY_OK);
+    assert_int_equal(tables.count, 6);
+    for (uint32_t i = 0; i < tables.count; i++) {
+        assert_string_equal(tables.at[i].key, keys[i]);
+        expect_sums_of_nodes(v, &tables.at[i]);
+    }
+    asy_tag_tables_clear(&tables);
     asy_view_free(v);
     asy_profile_free(p);
     build_free(&b);
@@ -496,6 +562,7 @@ main(void)
         cmocka_unit_test(test_threads_merge_by_path),
         cmocka_unit_test(test_program_and_startup_are_apart),
         cmocka_unit_test(test_inner_label_counts_and_time_under_it_is_its_callers),
+        cmocka_unit_test(test_all_keys_at_once_say_what_each_says_alone),
         cmocka_unit_test(test_several_labels_hold_together),
         cmocka_unit_test(test_collapse_lays_direct_recursion_flat_at_any_depth),
         cmocka_unit_test(test_functions_of_two_processes_are_one_but_lambdas_of_one_stay_apart),
