@@ -2,6 +2,7 @@
 #include "record/sink.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/types.h>
@@ -42,6 +43,10 @@ write_all(int fd, const uint8_t *p, size_t len, size_t *written)
     while (*written < len) {
         ssize_t n = write(fd, p + *written, len - *written);
 
+        if (n < 0 && errno == EAGAIN) { // a pipe that somebody made non-blocking
+            poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1);
+            continue;
+        }
         if (n < 0 && errno == EINTR) {
             continue;
         }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <locale.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@ asy_out_open(asy_out *o, int fd, int width, bool color)
     }
 }
 
+// A program that shares the descriptor may have made it non-blocking.
 asy_status
 asy_out_flush(asy_out *o)
 {
@@ -37,6 +39,8 @@ asy_out_flush(asy_out *o)
 
         if (n >= 0) {
             done += (size_t)n;
+        } else if (errno == EAGAIN) {
+            poll(&(struct pollfd){.fd = o->fd, .events = POLLOUT}, 1, -1);
         } else if (errno != EINTR) {
             o->error = errno;
             o->status = errno == ENOSPC || errno == EFBIG ? ASY_ENOSPC : ASY_EIO;

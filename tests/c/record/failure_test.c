@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -354,6 +355,38 @@ a_closed_pipe_is_an_error_not_a_loop(void **state)
     close(ends[1]);
 }
 
+// The program may share the descriptor's description, and make it non-blocking. The pipe is full when the writer begins.
+static void
+a_full_pipe_that_does_not_block_is_waited_for(void **state)
+{
+    char filler[4096] = {0};
+    int ends[2], status;
+    asy_writer *w = NULL;
+    pid_t reader;
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+    while (write(ends[1], filler, sizeof filler) > 0) {
+    }
+    reader = fork();
+    assert_true(reader >= 0);
+    if (reader == 0) {
+        usleep(50000); // the writer has found the pipe full
+        close(ends[1]);
+        while (read(ends[0], filler, sizeof filler) > 0) {
+        }
+        _exit(0);
+    }
+    close(ends[0]);
+    assert_int_equal(asy_writer_new(ends[1], &w), ASY_OK);
+    assert_int_equal(sample_write(w, true), ASY_OK);
+    asy_writer_free(w);
+    close(ends[1]);
+    assert_int_equal(waitpid(reader, &status, 0), reader);
+    assert_int_equal(status, 0);
+}
+
 static void
 a_buffer_refuses_more_than_memory_can_be(void **state)
 {
@@ -384,6 +417,7 @@ main(void)
         cmocka_unit_test_setup(a_full_disk_sticks, calm),
         cmocka_unit_test_setup(every_file_size_limit_leaves_whole_blocks, calm),
         cmocka_unit_test_setup(a_closed_pipe_is_an_error_not_a_loop, calm),
+        cmocka_unit_test_setup(a_full_pipe_that_does_not_block_is_waited_for, calm),
         cmocka_unit_test_setup(a_buffer_refuses_more_than_memory_can_be, calm),
     };
 
