@@ -269,33 +269,45 @@ open_calls(const asy_view *v)
     return sum;
 }
 
+// "SIGINT", "signal 40".
+static void
+name_signal(int number, char *text, size_t size)
+{
+    const char *name = sigabbrev_np(number);
+
+    if (name != NULL) {
+        snprintf(text, size, "SIG%s", name);
+    } else {
+        snprintf(text, size, "signal %d", number);
+    }
+}
+
+// How the processes ended, and the calls that were open then, if any.
 static void
 add_signal(asy_words *w, const asy_profile *p, uint64_t open)
 {
-    const asy_profile_process *killed = NULL;
     const char *call = open == 1 ? "call begun was" : "calls begun were";
-    const char *name;
+    char name[24] = "";
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < p->process_count; i++) {
         if (p->processes[i].exited == 2) {
-            killed = &p->processes[i];
+            name_signal(p->processes[i].status, name, sizeof name);
             count++;
         }
     }
-    name = killed == NULL ? NULL : sigabbrev_np(killed->status);
     if (count == 0 && open > 0) {
         asy_words_add(w, "%s %s not yet at an end when the %s", asy_units_count(open).s, call,
                       p->process_count > 0 && p->processes[0].exited == 1 ? "process exited" : "recording ended");
+    } else if (count > 1 && open > 0) {
+        asy_words_add(w, "%s %s never seen to end: %u processes were killed by a signal", asy_units_count(open).s, call,
+                      count);
     } else if (count > 1) {
-        asy_words_add(w, "%u processes were killed by a signal; %s %s never seen to end", count,
-                      asy_units_count(open).s, call);
-    } else if (count == 1 && open > 0 && name != NULL) {
-        asy_words_add(w, "%s %s never seen to end: the process was killed by SIG%s", asy_units_count(open).s, call,
-                      name);
+        asy_words_add(w, "%u processes were killed by a signal", count);
+    } else if (count == 1 && open > 0) {
+        asy_words_add(w, "%s %s never seen to end: the process was killed by %s", asy_units_count(open).s, call, name);
     } else if (count == 1) {
-        asy_words_add(w, "the process was killed by signal %d; %s %s never seen to end", killed->status,
-                      asy_units_count(open).s, call);
+        asy_words_add(w, "the process was killed by %s", name);
     }
 }
 

@@ -1,12 +1,15 @@
 // text_test.c: what people read, word for word, and what must hold for any names.
 // Golden pages are in golden/; ASY_GOLDEN_WRITE=1 writes them anew, to be looked at before they are kept.
+#include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -234,6 +237,43 @@ test_losses_and_killed_processes_are_said(void **state)
     build_free(&b);
 }
 
+// The summary of a program that a signal ended, with `open` calls under way and `closed` ends that were not seen.
+static void
+expect_end(int number, uint32_t open, uint64_t closed, const char *said)
+{
+    asy_profile *p;
+    build b;
+    char *text;
+
+    build_begin(&b, "x.py", "/srv", "x.py");
+    build_thread(&b, "MainThread");
+    b.process.program_node = build_node(&b, 0, 0, build_python(&b, "f", "/srv/x.py", 1), 1, 1 * MS, 0);
+    build_open(&b, 0, b.process.program_node, 3, 900 * MS, open);
+    b.process.exited = 2;
+    b.process.status = number;
+    b.process.losses[ASY_LOSS_RESYNCS] = closed;
+    build_end(&b, 910 * MS);
+    p = build_load(&b);
+    text = page_summary(p, 80, false);
+    assert_non_null(strstr(text, said));
+    assert_int_equal(strstr(text, "never seen to end") != NULL, open > 0);
+    assert_non_null(strstr(text, "\n  exact: 3 calls counted, none lost"));
+    free(text);
+    asy_profile_free(p);
+    build_free(&b);
+}
+
+static void
+test_signal_is_named_and_open_calls_only_where_there_are_some(void **state)
+{
+    (void)state;
+    expect_end(SIGINT, 0, 0, "\n  the process was killed by SIGINT\n");
+    expect_end(40, 0, 0, "\n  the process was killed by signal 40\n");
+    expect_end(SIGTERM, 1, 0, "\n  1 call begun was never seen to end: the process was killed by SIGTERM\n");
+    expect_end(40, 2, 0, "\n  2 calls begun were never seen to end: the process was killed by signal 40\n");
+    expect_end(SIGINT, 0, 5, "\n  5 calls were closed because their end was not seen\n");
+}
+
 static void
 test_program_that_did_not_begin_is_said(void **state)
 {
@@ -346,6 +386,41 @@ test_widest_rows_fit_80_columns(void **state)
     build_free(&b);
 }
 
+// A program that shares the terminal or pipe may have left it non-blocking. It is full when the page begins.
+static void
+test_page_waits_for_a_full_pipe_that_does_not_block(void **state)
+{
+    char bytes[4096] = {0};
+    long filled = 0, left = 0;
+    int ends[2], status;
+    asy_out o;
+    pid_t reader;
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+    for (ssize_t n = 0; n >= 0; n = write(ends[1], bytes, sizeof bytes)) {
+        filled += n;
+    }
+    reader = fork();
+    assert_true(reader >= 0);
+    if (reader == 0) {
+        usleep(50000); // the page has found the pipe full
+        close(ends[1]);
+        for (ssize_t n = 0; n >= 0 && (n > 0 || left == 0); n = read(ends[0], bytes, sizeof bytes)) {
+            left += n;
+        }
+        _exit(left == filled + 5 ? 0 : 1);
+    }
+    close(ends[0]);
+    asy_out_open(&o, ends[1], 80, false);
+    asy_out_put(&o, "hello");
+    assert_int_equal(asy_out_close(&o), ASY_OK);
+    close(ends[1]);
+    assert_int_equal(waitpid(reader, &status, 0), reader);
+    assert_int_equal(status, 0);
+}
+
 int
 main(void)
 {
@@ -355,8 +430,10 @@ main(void)
         cmocka_unit_test(test_names_cannot_command_the_terminal),
         cmocka_unit_test(test_wide_and_combining_names_keep_columns_aligned),
         cmocka_unit_test(test_losses_and_killed_processes_are_said),
+        cmocka_unit_test(test_signal_is_named_and_open_calls_only_where_there_are_some),
         cmocka_unit_test(test_program_that_did_not_begin_is_said),
         cmocka_unit_test(test_cut_recording_is_reported_as_far_as_it_goes),
+        cmocka_unit_test(test_page_waits_for_a_full_pipe_that_does_not_block),
         cmocka_unit_test(test_units_have_three_digits_and_never_jump),
     };
 
