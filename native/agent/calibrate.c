@@ -74,9 +74,9 @@ measure(PyObject *loop, PyObject *range, uint64_t *cost_in, uint64_t *cost_out)
     }
     asy_thread_tls = t;
     a->measuring = 1;
-    if (asy_backend_on() == ASY_OK) {
-        rounds_run(loop, range, NULL, NULL);
-        on = rounds_run(loop, range, &inside, busiest(&t->tree));
+    on = asy_backend_on() == ASY_OK ? rounds_run(loop, range, NULL, NULL) : 0;
+    on = on != 0 ? rounds_run(loop, range, &inside, busiest(&t->tree)) : 0;
+    if (on != 0) {
         base_inside = off * INSIDE_NUM / INSIDE_DEN;
         total = on > off ? on - off : 0;
         inside = inside > base_inside && inside != UINT64_MAX ? inside - base_inside : 0;
