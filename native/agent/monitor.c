@@ -170,11 +170,11 @@ static PyObject *
 on_c_return(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
 {
     uint64_t now = asy_agent_ticks();
-    asy_agent_thread *t = asy_thread_tls;
+    asy_agent_thread *t = asy_thread_begun();
     uint64_t token = token_of_c(args[0]);
 
     (void)self, (void)nargs, (void)names;
-    if (t == NULL || t->tree.thread == NULL) {
+    if (t == NULL) {
         Py_RETURN_NONE;
     }
     if (__builtin_expect(!asy_tree_on_top(&t->tree, token), 0)) {
@@ -189,10 +189,10 @@ static PyObject *
 on_c_raise(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
 {
     uint64_t now = asy_agent_ticks();
-    asy_agent_thread *t = asy_thread_tls;
+    asy_agent_thread *t = asy_thread_begun();
 
     (void)self, (void)nargs, (void)names;
-    if (!asy_funcs_is_python(args[2]) && !asy_tags_ours(args[2]) && t != NULL && t->tree.thread != NULL &&
+    if (!asy_funcs_is_python(args[2]) && !asy_tags_ours(args[2]) && t != NULL &&
         !asy_thread_open_call(t, token_of_c(args[0]))) {
         asy_tree_unwind(&t->tree, token_of_c(args[0]), now);
     }

@@ -13,6 +13,7 @@ typedef struct {
     PyObject_HEAD asy_window *window; // owned; NULL: not begun
     PyObject *recording;              // owned; NULL until somebody asks
     uint64_t depth;                   // entered and not left
+    uint64_t begun;                   // how often it began: its windows
 } profile;
 
 static PyObject *
@@ -79,6 +80,7 @@ begin_locked(profile *p)
         return false;
     }
     p->depth = 1;
+    p->begun++;
     asy_window_free(p->window);
     p->window = w;
     Py_CLEAR(p->recording);
@@ -99,22 +101,30 @@ profile_begin(profile *p)
 }
 
 static bool
-profile_end(profile *p)
+end_locked(profile *p)
 {
-    if (!sessions_lock()) {
-        return false;
-    }
     if (p->depth == 0) {
         PyErr_SetString(PyExc_RuntimeError, "the profile is not running");
-        sessions_unlock();
         return false;
     }
     if (p->depth == 1) {
         asy_window_end(p->window);
     }
     p->depth--;
-    sessions_unlock();
     return true;
+}
+
+static bool
+profile_end(profile *p)
+{
+    bool done;
+
+    if (!sessions_lock()) {
+        return false;
+    }
+    done = end_locked(p);
+    sessions_unlock();
+    return done;
 }
 
 // ---- methods ----
@@ -148,27 +158,41 @@ finished(const profile *p)
     return why == NULL;
 }
 
-// The bytes of the recording. New.
+// The bytes of the recording, new, and which of the profile's windows it is of. A profile that begins again frees the one before.
+static PyObject *
+bytes_of(profile *p, uint64_t *window)
+{
+    void *bytes = NULL;
+    size_t len = 0;
+    PyObject *out = NULL;
+    asy_status st = ASY_EINVAL;
+    bool whole;
+
+    if (!sessions_lock()) {
+        return NULL;
+    }
+    *window = p->begun;
+    whole = finished(p);
+    if (whole) {
+        st = asy_window_write(p->window, &bytes, &len);
+    }
+    sessions_unlock();
+    if (st == ASY_OK) {
+        out = PyBytes_FromStringAndSize(bytes, (Py_ssize_t)len);
+        free(bytes);
+    } else if (whole) {
+        status_raise(st);
+    }
+    return out;
+}
+
 static PyObject *
 profile_bytes(PyObject *self, PyObject *none)
 {
-    profile *p = (profile *)self;
-    void *bytes = NULL;
-    size_t len = 0;
-    PyObject *out;
-    asy_status st;
+    uint64_t window;
 
     (void)none;
-    if (!finished(p)) {
-        return NULL;
-    }
-    st = asy_window_write(p->window, &bytes, &len);
-    if (st != ASY_OK) {
-        return status_raise(st);
-    }
-    out = PyBytes_FromStringAndSize(bytes, (Py_ssize_t)len);
-    free(bytes);
-    return out;
+    return bytes_of((profile *)self, &window);
 }
 
 static PyObject *
@@ -182,22 +206,59 @@ reading_call(const char *function, PyObject *first, PyObject *second)
     return out;
 }
 
+// *out: what was read of the window before, new; NULL: nothing yet. False with an exception set.
+static bool
+recording_known(profile *p, PyObject **out)
+{
+    bool whole;
+
+    *out = NULL;
+    if (!sessions_lock()) {
+        return false;
+    }
+    whole = finished(p);
+    *out = whole ? Py_XNewRef(p->recording) : NULL;
+    sessions_unlock();
+    return whole;
+}
+
+// What was read of a window is the profile's recording, if that has not begun again and nobody was faster. Takes `made`; new.
+static PyObject *
+recording_keep(profile *p, PyObject *made, uint64_t window)
+{
+    PyObject *kept = made;
+
+    if (!sessions_lock()) {
+        Py_DECREF(made);
+        return NULL;
+    }
+    if (p->begun == window && p->recording == NULL) {
+        p->recording = Py_NewRef(made);
+    } else if (p->begun == window) {
+        kept = Py_NewRef(p->recording);
+    }
+    sessions_unlock();
+    if (kept != made) {
+        Py_DECREF(made);
+    }
+    return kept;
+}
+
 static PyObject *
 profile_recording(PyObject *self, void *none)
 {
     profile *p = (profile *)self;
-    PyObject *bytes;
+    PyObject *bytes, *made;
+    uint64_t window;
 
     (void)none;
-    if (!finished(p)) {
-        return NULL;
+    if (!recording_known(p, &made) || made != NULL) {
+        return made;
     }
-    if (p->recording == NULL) {
-        bytes = profile_bytes(self, NULL);
-        p->recording = bytes != NULL ? reading_call("load", bytes, NULL) : NULL;
-        Py_XDECREF(bytes);
-    }
-    return Py_XNewRef(p->recording);
+    bytes = bytes_of(p, &window);
+    made = bytes != NULL ? reading_call("load", bytes, NULL) : NULL; // runs Python code: without the lock
+    Py_XDECREF(bytes);
+    return made != NULL ? recording_keep(p, made, window) : NULL;
 }
 
 static PyObject *
@@ -237,6 +298,7 @@ profile_new(PyTypeObject *type, PyObject *args, PyObject *names)
         p->window = NULL;
         p->recording = NULL;
         p->depth = 0;
+        p->begun = 0;
         PyObject_GC_Track((PyObject *)p);
     }
     return (PyObject *)p;
@@ -318,19 +380,56 @@ static PyType_Spec profile_spec = {
 
 // ---- start() and stop() ----
 
+// It is on the list from when it has begun until it ends: both are one step for other threads.
+static bool
+start_locked(profile *p)
+{
+    if (!begin_locked(p)) {
+        return false;
+    }
+    if (PyList_Append(asy_the_agent.started, (PyObject *)p) != 0) {
+        asy_cpython_raised raised = asy_cpython_raised_take();
+
+        end_locked(p);
+        asy_cpython_raised_back(raised);
+        return false;
+    }
+    return true;
+}
+
 static PyObject *
 start(PyObject *module, PyObject *none)
 {
-    asy_agent *a = &asy_the_agent;
-    PyObject *p = PyObject_CallNoArgs((PyObject *)a->profile_type);
+    PyObject *p = PyObject_CallNoArgs((PyObject *)asy_the_agent.profile_type);
+    bool done = false;
 
     (void)module, (void)none;
-    if (p != NULL && (PyList_Append(a->started, p) != 0)) {
+    if (p != NULL && sessions_lock()) {
+        done = start_locked((profile *)p);
+        sessions_unlock();
+    }
+    if (!done) {
         Py_CLEAR(p);
     }
-    if (p != NULL && !profile_begin((profile *)p)) {
-        PyList_SetSlice(a->started, PyList_GET_SIZE(a->started) - 1, PyList_GET_SIZE(a->started), NULL);
-        Py_CLEAR(p);
+    return p;
+}
+
+// What was started last, new, off the list. NULL with an exception set.
+static PyObject *
+started_pop(void)
+{
+    PyObject *started = asy_the_agent.started;
+    Py_ssize_t last = PyList_GET_SIZE(started) - 1;
+    PyObject *p;
+
+    if (last < 0) {
+        PyErr_SetString(PyExc_RuntimeError, "stop() without start()");
+        return NULL;
+    }
+    p = Py_NewRef(PyList_GET_ITEM(started, last));
+    if (PyList_SetSlice(started, last, last + 1, NULL) != 0) {
+        Py_DECREF(p); // the list holds it
+        return NULL;
     }
     return p;
 }
@@ -338,17 +437,17 @@ start(PyObject *module, PyObject *none)
 static PyObject *
 stop(PyObject *module, PyObject *none)
 {
-    PyObject *started = asy_the_agent.started;
-    Py_ssize_t last = PyList_GET_SIZE(started) - 1;
     PyObject *p;
+    bool done;
 
     (void)module, (void)none;
-    if (last < 0) {
-        PyErr_SetString(PyExc_RuntimeError, "stop() without start()");
+    if (!sessions_lock()) {
         return NULL;
     }
-    p = Py_NewRef(PyList_GET_ITEM(started, last));
-    if (PyList_SetSlice(started, last, last + 1, NULL) != 0 || !profile_end((profile *)p)) {
+    p = started_pop();
+    done = p != NULL && end_locked((profile *)p);
+    sessions_unlock();
+    if (!done) {
         Py_CLEAR(p);
     }
     return p;

@@ -172,9 +172,9 @@ on_c_call(PyCodeObject *code, PyObject *callable)
 static void
 on_c_end(PyCodeObject *code, PyObject *callable, bool raised, uint64_t now)
 {
-    asy_agent_thread *t = asy_thread_tls;
+    asy_agent_thread *t = asy_thread_begun();
 
-    if (t == NULL || t->tree.thread == NULL) {
+    if (t == NULL) {
         return;
     }
     if (asy_tree_frame(&t->tree, t->tree.thread->depth - 1)->token != (token_of(code) | 1u) &&

@@ -61,6 +61,23 @@ asy_thread_get(asy_first first)
     return t;
 }
 
+// Hot: every end of a C call. As asy_thread_get, of a call whose begin this measurement has seen: else NULL.
+static inline asy_agent_thread *
+asy_thread_begun(void)
+{
+    asy_agent_thread *t = asy_thread_tls;
+
+    if (t == NULL || t->tree.thread == NULL) {
+        return NULL;
+    }
+#if ASY_CPYTHON_FREETHREADED
+    if (t->epoch != __atomic_load_n(&asy_the_agent.epoch, __ATOMIC_ACQUIRE)) {
+        return NULL;
+    }
+#endif
+    return t;
+}
+
 // The calling thread found no memory before: its next event tries again.
 void asy_thread_try_again(void);
 
