@@ -1,7 +1,7 @@
 """Recordings as typed values: what `assay.open(path)` and `profile.recording` return.
 
 All times are integer nanoseconds, as measured: what counting itself cost is inside, and `Process.call_costs_ps` says
-how much a call that is. (`assay report` takes it off.) Values are immutable.
+how much a call that is. (`assay report` takes it off.) Values are immutable and hashable.
 Source: docs/format.md, docs/semantics.md.
 """
 
@@ -68,7 +68,7 @@ class Session:
     assay_version: str
     complete: bool  # it has its end; else it was cut or damaged, and what was readable is here
     cut_at: int  # byte offset where reading ended, 0: nowhere
-    losses: Mapping[str, int]
+    losses: Mapping[str, int] = field(hash=False)
     notes: tuple[str, ...]
 
 
@@ -82,7 +82,7 @@ class Function:
     file: str  # as compiled; "" where there is none
     line: int  # 0 where there is none
     module: str  # of what is not Python; "" where it is not known
-    labels: Mapping[str, str]  # of a tag
+    labels: Mapping[str, str] = field(hash=False)  # of a tag
     flags: int
 
 
@@ -109,7 +109,7 @@ class Process:
     killed_by: int | None  # signal
     call_costs_ps: tuple[int, int, int, int]  # ours: a Python call, inside it and in its caller; a C call, likewise
     resident_bytes: int  # our own memory in it
-    losses: Mapping[str, int]
+    losses: Mapping[str, int] = field(hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,16 +158,18 @@ class Thread:
     ended: bool  # by itself; else killed with its process, or running when the recording ended
     overhead_ns: int
     overhead_events: int
-    parent: memoryview = field(repr=False)  # uint32
-    function: memoryview = field(repr=False)  # uint32, index into Recording.functions; the root's is 0xFFFFFFFF
-    kind: memoryview = field(repr=False)  # uint32, a Kind in the low byte
-    open: memoryview = field(repr=False)  # uint32
-    calls: memoryview = field(repr=False)  # uint64, as all that follow
-    resumes: memoryview = field(repr=False)
-    unwinds: memoryview = field(repr=False)
-    self_ns: memoryview = field(repr=False)
-    wait_ns: memoryview = field(repr=False)
-    suspended_ns: memoryview = field(repr=False)
+    parent: memoryview = field(repr=False, hash=False)  # uint32
+    function: memoryview = field(
+        repr=False, hash=False
+    )  # uint32, index into Recording.functions; the root's is 0xFFFFFFFF
+    kind: memoryview = field(repr=False, hash=False)  # uint32, a Kind in the low byte
+    open: memoryview = field(repr=False, hash=False)  # uint32
+    calls: memoryview = field(repr=False, hash=False)  # uint64, as all that follow
+    resumes: memoryview = field(repr=False, hash=False)
+    unwinds: memoryview = field(repr=False, hash=False)
+    self_ns: memoryview = field(repr=False, hash=False)
+    wait_ns: memoryview = field(repr=False, hash=False)
+    suspended_ns: memoryview = field(repr=False, hash=False)
     _functions: tuple[Function, ...] = field(repr=False, compare=False)
 
     def __len__(self) -> int:
@@ -184,7 +186,9 @@ class Thread:
         return memoryview(total).toreadonly()
 
     def node(self, id: int) -> Node:
-        """One node. Raises: IndexError."""
+        """One node. Raises: IndexError, also of what is below 0."""
+        if not 0 <= id < len(self):
+            raise IndexError(f"no node {id}")
         kind, function = self.kind[id], self.function[id]
         return Node(
             id=id,

@@ -756,3 +756,29 @@ def test_threads_begin_and_end_profiles_at_once(inside):
         assert not wrong, wrong[:3]
         """
     )
+
+
+def test_values_of_a_recording_are_hashable_and_nodes_are_counted_from_0(inside):
+    inside(
+        """
+        def f(): pass
+        with assay.profile() as p:
+            with assay.tag(job="x"):
+                f()
+        r = p.recording
+        [n] = r.find("f")
+        again = assay.profile()
+        other = type(r)(r.session, r.processes, r.threads, r.functions)
+        for value in (n, n.function, r.threads[0], r.processes[0], r.session, r, *r.functions, *r.threads[0]):
+            assert value in {value: 1}
+        assert other == r and hash(other) == hash(r)
+        assert r.threads[0].node(len(r.threads[0]) - 1).id == len(r.threads[0]) - 1
+        for wrong in (-1, -len(r.threads[0]), len(r.threads[0])):
+            try:
+                r.threads[0].node(wrong)
+            except IndexError as e:
+                assert str(wrong) in str(e)
+            else:
+                raise AssertionError(wrong)
+        """
+    )
