@@ -114,7 +114,7 @@ asy_calibrate(void)
     asy_agent *a = &asy_the_agent;
     asy_cpython_hooks hooks = asy_cpython_hooks_take();
     PyObject *globals = PyDict_New();
-    PyObject *code = Py_CompileString(SOURCE, "<assay>", Py_file_input);
+    PyObject *code = Py_CompileString(SOURCE, ASY_CALIBRATE_FILE, Py_file_input);
     PyObject *range = PyObject_CallFunction((PyObject *)&PyRange_Type, "i", CALLS);
     PyObject *done = NULL;
 

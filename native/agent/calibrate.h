@@ -4,6 +4,8 @@
 
 #include <stdbool.h>
 
+#define ASY_CALIBRATE_FILE "<assay>" // of the functions that it calls
+
 // Run a few thousand empty calls with events off and on, on a scratch tree, and store the costs in the process row. About 1 ms.
 // Needs the GIL and open callbacks; measuring must be off. Leaves costs at 0 where anything fails.
 // False with an exception set: that of a signal's handler. To be called once more then.

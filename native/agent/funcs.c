@@ -4,6 +4,7 @@
 #include "agent/funcs.h"
 
 #include "agent/backend.h"
+#include "agent/calibrate.h"
 #include "agent/content.h"
 #include "agent/greenlets.h"
 
@@ -117,7 +118,8 @@ code_flags(const PyCodeObject *code)
                                                       : 0;
 }
 
-// The number by content; a symbol if nobody has seen it. Under the lock.
+// The number by content; a symbol if nobody has seen it. Under the lock. 0 for what a signal's handler runs in the calibration: no
+// symbol can be written yet, so that it would be nameless ever after.
 static uint32_t
 code_learn(asy_agent_thread *t, PyCodeObject *code, uint64_t content)
 {
@@ -125,6 +127,9 @@ code_learn(asy_agent_thread *t, PyCodeObject *code, uint64_t content)
     uint32_t func, used = 0;
     bool fresh = false;
 
+    if (!asy_the_agent.log.open && PyUnicode_CompareWithASCIIString(code->co_filename, ASY_CALIBRATE_FILE) != 0) {
+        return 0;
+    }
     texts[0] = scratch_put(t, &used, code->co_qualname);
     texts[1] = scratch_put(t, &used, code->co_name);
     texts[2] = scratch_put(t, &used, code->co_filename);

@@ -224,6 +224,24 @@ def test_signals_handler_that_raises_in_the_first_profile_is_heard(inside, after
     )
 
 
+def test_signals_handler_that_ran_in_the_calibration_has_its_name_later(inside):
+    inside(
+        """
+        import assay, signal
+        def handler(*_): pass
+        signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_REAL, 1e-4, 1e-4)
+        p = assay.profile()
+        p.__enter__()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        handler()
+        p.__exit__(None, None, None)
+        names = {n.function.name for t in p.recording.threads for n in t if n.function}
+        assert "handler" in names and "?" not in names, names
+        """
+    )
+
+
 def test_hooks_of_the_program_see_no_code_of_ours(inside):
     inside(
         """
@@ -339,7 +357,8 @@ def paths(p):
 
 @pytest.mark.parametrize("shared", ["None", "assay.tag(job='g')"])
 @pytest.mark.parametrize("where", ["thread", "context"])
-def test_tag_of_a_generator_ends_where_that_ends(inside, where, shared):
+def test_tag_of_a_generator_ends_where_that_ends(inside, python, where, shared):
+    last = "after()" if python.freethreaded else "contextvars.copy_context().run(after)"  # docs/semantics.md, Tags
     inside(
         HANDED_OVER
         + textwrap.dedent(
@@ -354,7 +373,7 @@ def test_tag_of_a_generator_ends_where_that_ends(inside, where, shared):
                     t.join()
                 else:
                     contextvars.Context().run(worker, generators)
-                contextvars.copy_context().run(after)
+                {last}
             assert paths(p) == {{"leaf < job=g < gen < worker": 5, "after < worker": 1, "after": 1}}, paths(p)
             assert not p.recording.processes[0].losses, p.recording.processes[0].losses
             """
