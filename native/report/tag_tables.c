@@ -107,6 +107,7 @@ collect(tabulator *t)
 static void
 number(tabulator *t)
 {
+    const asy_view_node *root = &t->view->nodes[0];
     asy_tag_tables *o = t->out;
     uint32_t rows = 0;
 
@@ -117,7 +118,9 @@ number(tabulator *t)
 
         if (new_key) {
             t->now[o->count] = rows;
-            o->at[o->count++] = (asy_tag_table){.key = s->key, .rows = &o->rows[rows++]};
+            o->at[o->count++] = (asy_tag_table){.key = s->key, .rows = &o->rows[rows]};
+            o->rows[rows].self_ns = root->total_ns - root->self_ns; // less what each value takes
+            o->rows[rows++].wait_ns = root->total_wait_ns - root->wait_ns;
         }
         if (new_key || strcmp(s[-1].value, s->value) != 0) {
             o->rows[rows++].value = s->value;
@@ -193,14 +196,9 @@ leave(tabulator *t, const asy_view_node *n)
 static asy_status
 add_up(tabulator *t)
 {
-    const asy_view_node *root = &t->view->nodes[0];
     asy_view_walk w = {0, true};
     asy_status st = ASY_OK;
 
-    for (uint32_t i = 0; i < t->out->count; i++) {
-        t->out->at[i].rows[0].self_ns = root->total_ns - root->self_ns;
-        t->out->at[i].rows[0].wait_ns = root->total_wait_ns - root->wait_ns;
-    }
     while (t->count > 0 && st == ASY_OK && asy_view_step(t->view, &w)) {
         if (sets_labels(t->view, w.node) && w.entering) {
             st = enter(t, &t->view->nodes[w.node]);
@@ -208,12 +206,12 @@ add_up(tabulator *t)
             leave(t, &t->view->nodes[w.node]);
         }
     }
-    for (uint32_t i = 0; i < t->out->count; i++) {
-        asy_tag_table *table = &t->out->at[i];
+    for (uint32_t i = 0; i < t->out->count && st == ASY_OK; i++) {
+        asy_tag_row *without = &t->out->rows[t->now[i]]; // every setting is left; the table's first row
 
-        table->rows[0].total_ns = table->rows[0].self_ns;
-        table->rows[0].total_wait_ns = table->rows[0].wait_ns;
-        qsort(table->rows, (size_t)table->value_count + 1, sizeof *table->rows, by_self);
+        without->total_ns = without->self_ns;
+        without->total_wait_ns = without->wait_ns;
+        qsort(without, (size_t)t->out->at[i].value_count + 1, sizeof *without, by_self);
     }
     return st;
 }
