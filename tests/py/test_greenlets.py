@@ -352,6 +352,48 @@ def test_a_profile_that_begins_amid_greenlets(greenlets: Path, libdir: Path, tmp
     assert done.returncode == 0, done.stderr
 
 
+def test_a_second_profile_begins_in_another_greenlet(greenlets: Path, libdir: Path, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        PRELUDE
+        + textwrap.dedent(
+            """
+            import assay
+            def first():
+                assay.start()
+                main.switch()
+                for _ in range(5):
+                    leaf()
+                main.switch()
+            def second():
+                with assay.profile() as p:
+                    leaf()
+                    g.switch()  # back by main
+                    leaf()
+                return p
+            main = getcurrent()
+            g, h = greenlet(first), greenlet(second)
+            g.switch()
+            assay.stop()  # begun in g, ended here
+            h.switch()  # not measured: h begins the next one
+            leaf()
+            p = h.switch()
+            [thread] = p.recording.threads
+            calls = collections.Counter()
+            for n in thread:
+                if n.function and n.function.name == "leaf":
+                    calls[thread.node(n.parent).function.name] += n.calls
+                    assert thread.node(n.parent).parent == 0
+            assert calls == {"first": 5, "second": 2, "<module>": 1}, calls
+            assert not p.recording.processes[0].losses, p.recording.processes[0].losses
+            """
+        )
+    )
+    env = {**os.environ, "PYTHONPATH": str(libdir.parent), "ASSAY_LIBDIR": str(libdir)}
+    done = subprocess.run([greenlets, script], capture_output=True, text=True, env=env, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
 def test_gevent(assay, python, tmp_path: Path) -> None:
     tree = run(
         assay,
