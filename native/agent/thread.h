@@ -94,14 +94,24 @@ void asy_thread_pause_all(void);
 // Frames that are open when a stack is first seen go on it without a call. Runs no Python code.
 void asy_thread_inherit(asy_agent_thread *t, asy_first first);
 
-// The end of a C call that nobody saw begin: no loss where its stack was first seen inside it. True: that is so.
+// The end of a C call that nobody saw begin: no loss where its stack was first seen inside it. True: that is so. It may lie in the
+// middle of that stack, once in each frame.
 static inline bool
 asy_thread_open_call(asy_agent_thread *t, uint64_t token)
 {
-    bool open = t->open_call == token;
+    asy_frame *top = asy_tree_frame(&t->tree, t->tree.thread->depth - 1);
+    bool inherited =
+        (top->kind & (0xffu | ASY_NODE_F_INHERITED | ASY_FRAME_CALL_ENDED)) == (ASY_NODE_PY | ASY_NODE_F_INHERITED);
 
-    t->open_call = open ? 0 : t->open_call;
-    return open;
+    if (t->open_call == token) {
+        t->open_call = 0;
+        return true;
+    }
+    if (inherited && ((top->token ^ token) & ~(uint64_t)3) == 0) {
+        top->kind |= ASY_FRAME_CALL_ENDED;
+        return true;
+    }
+    return false;
 }
 
 // A node was made: a good moment to learn the thread's name.

@@ -229,7 +229,8 @@ bool asy_tree_tag_out(asy_tree *t, uint64_t token, uint64_t now);
 // A tag that the running context inherited stands on the stack, without a call, until what it stands on ends: no loss is counted then.
 // A stack that overflows goes without (counted).
 void asy_tree_tag_inherit(asy_tree *t, uint32_t func, uint64_t token, uint64_t now);
-#define ASY_FRAME_BARRIER 0x400u // of a frame's kind: tags that were opened above it do not outlive it
+#define ASY_FRAME_BARRIER 0x400u    // of a frame's kind: tags that were opened above it do not outlive it
+#define ASY_FRAME_CALL_ENDED 0x800u // of an inherited frame's: the C call that it was in has ended
 #define ASY_FRAME_TAG_INHERITED (ASY_NODE_TAG | ASY_NODE_F_INHERITED)
 
 // Depth of the topmost frame with this token, 0 if there is none. Walks the stack.

@@ -122,10 +122,31 @@ def test_a_call_of_c_that_a_profile_did_not_see_begin_is_not_its_own(inside):
         with assay.profile() as second:
             held.release()
             for t in threads: t.join()
-        if sys.version_info < (3, 14):  # from then on threads run within Context.run, which was open before
-            assert dict(second.recording.processes[0].losses) == {}
+        assert dict(second.recording.processes[0].losses) == {}
         length = second.recording.session.duration_ns
         spent = {t.name: sum(t.self_ns) for t in second.recording.threads}
         assert all(ns <= length for ns in spent.values()), (spent, length)
+        """
+    )
+
+
+def test_calls_of_c_in_the_middle_of_a_stack_were_open_before_and_are_no_loss(inside):
+    inside(
+        """
+        import functools
+        def innermost():
+            global p
+            p = assay.profile(); p.__enter__()
+        def inner(_):
+            functools.reduce(lambda *_: innermost(), (1, 2))
+            return 0
+        def outer():
+            sorted([1], key=inner)
+            after()
+        def after(): len("")
+        outer()
+        p.__exit__(None, None, None)
+        assert dict(p.recording.processes[0].losses) == {}, dict(p.recording.processes[0].losses)
+        assert [n.calls for n in p.recording.find("after")] == [1]
         """
     )
