@@ -76,7 +76,7 @@ def rest(results: list[dict]) -> str:
 def main() -> int:
     results = together(sys.argv[1:])
     print(
-        "Time that measuring adds to an event, ns ("only": `--no-c-calls`, and cProfile with `builtins=False`):\n\n"
+        "Time that measuring adds to an event, ns (only: `--no-c-calls`, and cProfile with `builtins=False`):\n\n"
         + events(results)
         + "\n\nWhole programs of pyperformance, times as long as plain, assay / cProfile:\n\n"
         + programs(results)
