@@ -90,8 +90,10 @@ def interpreter(path: str) -> Interpreter:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # What a shell starts in the background ignores it, and so would the programs that the tests interrupt.
+    # What a shell starts in the background, or under nohup, ignores them, and so would the programs that the tests end by them.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     paths = os.environ.get("ASSAY_TEST_PYTHONS", sys.executable).split(":")
     found = [interpreter(path) for path in paths if path]
     if not found:

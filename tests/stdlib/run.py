@@ -195,8 +195,10 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     options = arguments()
-    # What a shell starts in the background ignores it, and so would the tests that interrupt themselves.
+    # What a shell starts in the background, or under nohup, ignores them, and so would the tests that send them to themselves.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     lists = tomllib.loads((HERE / "modules.toml").read_text())
     known = tomllib.loads((HERE / "differences.toml").read_text())["difference"]
     names = options.only or lists["cross_section"] + ([] if options.cross_section else lists["others"])
