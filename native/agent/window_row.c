@@ -197,7 +197,7 @@ asy_window_row_take(asy_agent_thread *t, const asy_window_base *base, uint64_t n
         row_identity(row, t, page, base, now);
     }
     free(place);
-    if (*failed || (row->count == 1 && !counts_any(&nodes[0].n))) {
+    if (*failed || row->count == 0 || (row->count == 1 && !counts_any(&nodes[0].n))) {
         free(row);
         free(nodes);
         return NULL;

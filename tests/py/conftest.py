@@ -90,7 +90,7 @@ def interpreter(path: str) -> Interpreter:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # What a shell starts in the background, or under nohup, ignores them, and so would the programs that the tests end by them.
+    # What a shell starts in the background, or under nohup, ignores them; so would the programs that the tests end.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)

@@ -24,6 +24,9 @@ def leaf():
 """
 
 
+REFUSED: dict[tuple[str, str], str] = {}  # asked for once: interpreter and package, and why not
+
+
 def environment(python: os.PathLike[str], package: str) -> Path:
     """A virtual environment of `python` with `package`, made at first use. Raises what subprocess.run does."""
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "assay"
@@ -35,8 +38,8 @@ def environment(python: os.PathLike[str], package: str) -> Path:
         try:
             quiet = {"capture_output": True, "text": True, "check": True, "timeout": 120}
             subprocess.run([python, "-I", "-m", "venv", part], **quiet)
-            pip = [part / "bin" / "python", "-I", "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-            subprocess.run([*pip, "--retries", "1", "--timeout", "20", package], **quiet)
+            pip = [part / "bin" / "python", "-I", "-m", "pip", "install", "-q", "--only-binary", ":all:"]
+            subprocess.run([*pip, "--disable-pip-version-check", "--retries", "1", "--timeout", "20", package], **quiet)
             part.rename(home)
         finally:
             shutil.rmtree(part, ignore_errors=True)
@@ -44,12 +47,15 @@ def environment(python: os.PathLike[str], package: str) -> Path:
 
 
 def with_package(python: os.PathLike[str], package: str) -> Path:
-    try:
-        return environment(python, package)
-    except subprocess.CalledProcessError as error:
-        pytest.skip(f"{package} cannot be had for {python}: {(error.stderr or error.stdout).strip()[-200:]}")
-    except subprocess.TimeoutExpired:
-        pytest.skip(f"{package} cannot be had for {python}: installing it took too long")
+    wanted = (os.fspath(python), package)
+    if wanted not in REFUSED:
+        try:
+            return environment(python, package)
+        except subprocess.CalledProcessError as error:
+            REFUSED[wanted] = (error.stderr or error.stdout).strip()[-200:]
+        except subprocess.TimeoutExpired:
+            REFUSED[wanted] = "installing it took too long"
+    pytest.skip(f"{package} cannot be had for {python}: {REFUSED[wanted]}")
 
 
 @pytest.fixture(scope="session")

@@ -195,7 +195,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     options = arguments()
-    # What a shell starts in the background, or under nohup, ignores them, and so would the tests that send them to themselves.
+    # What a shell starts in the background, or under nohup, ignores them; so would the tests that raise them.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
