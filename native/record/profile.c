@@ -93,7 +93,8 @@ asy_profile_load_bytes(const void *bytes, size_t len, asy_profile **out, const c
 asy_status
 asy_profile_load_file(const char *path, asy_profile **out, const char **problem)
 {
-    asy_reader_source source = {.fd = open(path, O_RDONLY | O_CLOEXEC)};
+    // A FIFO that nobody writes to is empty, not waited for.
+    asy_reader_source source = {.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
     int error = errno;
     asy_status st;
 
@@ -111,6 +112,7 @@ asy_profile_load_file(const char *path, asy_profile **out, const char **problem)
         }
         return st;
     }
+    (void)fcntl(source.fd, F_SETFL, 0);
     st = load(&source, out, problem);
     (void)close(source.fd);
     return st;

@@ -55,7 +55,7 @@ classify(const asy_analysis *a, const asy_origin *o, bool label, const char *idl
     static const char *const idle_names[] = {"queue", "join", "poll"};
 
     *name = label ? ASY_WAIT_TURN : o->wait;
-    if (label || strcmp(o->wait, ASY_WAIT_TURN) == 0) {
+    if (label || o->turn) {
         return ASY_WAIT_OTHERS;
     }
     if (!o->secondary) {
@@ -104,7 +104,7 @@ take_node(asy_analysis *a, uint32_t i, const char **idle)
     kind = classify(a, &a->origin[n->func], label, idle[i], &name);
     a->wait_kind[i] = (uint8_t)kind;
     a->sum.calls += label ? 0 : n->calls;
-    if (kind != ASY_WAIT_OUTSIDE && strcmp(name, ASY_WAIT_TURN) != 0) {
+    if (kind != ASY_WAIT_OUTSIDE && !label && !a->origin[n->func].turn) {
         a->aside_ns[n->func] += n->wait_ns;
     }
     add_own(&a->sum, n, kind);
@@ -162,7 +162,8 @@ is_locked_up(const asy_analysis *a)
     uint64_t wall = asy_wall_ns(&a->wall);
 
     for (uint32_t i = 0; i < a->wait_count; i++) {
-        bool turn = strcmp(a->waits[i].name, ASY_WAIT_TURN) == 0;
+        const char *name = a->waits[i].name;
+        bool turn = strcmp(name, ASY_WAIT_TURN) == 0 || strcmp(name, ASY_WAIT_NO_EVENT) == 0;
 
         locks += a->waits[i].kind == ASY_WAIT_OTHERS && !turn ? a->waits[i].ns : 0;
     }

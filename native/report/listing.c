@@ -44,8 +44,7 @@ add_owned(asy_table *t, char *text) // moved
 static bool
 mostly_waits(const asy_origin *origin, const asy_row *r)
 {
-    return r->func != ASY_VIEW_NONE && strcmp(origin[r->func].wait, ASY_WAIT_TURN) != 0 && r->wait_ns > 0 &&
-           r->wait_ns * 2 >= r->self_ns;
+    return r->func != ASY_VIEW_NONE && !origin[r->func].turn && r->wait_ns > 0 && r->wait_ns * 2 >= r->self_ns;
 }
 
 // "3", and of a function that calls itself "1/21,891": how many were not below another call of it.

@@ -314,15 +314,19 @@ name_wait(const asy_profile_func *f, asy_origin *o)
                                             NULL};
     const wait_rule *rule = f->kind == ASY_NODE_C ? find_rule(f) : NULL;
 
-    o->wait = ASY_WAIT_TURN;
+    o->wait = f->kind == ASY_NODE_PY ? ASY_WAIT_NO_EVENT : ASY_WAIT_TURN;
+    o->turn = true;
     o->secondary = true;
     if (rule != NULL) {
+        o->turn = false;
         o->wait = rule->wait;
         o->secondary = rule->secondary;
     } else if (f->kind == ASY_NODE_C && is_one_of(f->module, files)) {
+        o->turn = false;
         o->wait = "file";
         o->secondary = false;
     } else if (f->kind == ASY_NODE_C && !is_one_of(f->module, computing)) {
+        o->turn = false;
         o->wait = f->module + (f->module[0] == '_' && f->module[1] != '\0');
         o->secondary = false;
     }
@@ -386,6 +390,7 @@ static void
 hide_wait(asy_origin *o)
 {
     o->wait = "in C or for the GIL";
+    o->turn = false;
     o->secondary = o->idle != NULL;
 }
 

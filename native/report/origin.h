@@ -8,6 +8,8 @@
 #include "record/profile.h"
 
 #define ASY_WAIT_TURN "GIL or scheduler" // wanted to run, and could not
+#define ASY_WAIT_NO_EVENT                                                                                              \
+    "GIL, lock or scheduler" // in Python code itself: `with lock` and iteration have no event of their own
 
 typedef struct {
     bool project;       // under the script's directory or the session's, outside site-packages and the standard library
@@ -16,6 +18,7 @@ typedef struct {
     const char *place;  // "lookup.py", "json/decoder.py", "sqlite3", "built-in"; borrowed from the profile or static
     const char *wait;   // what a thread that waits in it waits for: "sleep", "lock", "sqlite3"; borrowed or static
     const char *idle;   // not NULL: locks and polls below it are a thread that has nothing to do ("queue", "join")
+    bool turn;          // `wait` is one of these two
     bool secondary;     // waiting in it follows from what others do (locks, polls, the GIL)
 } asy_origin;
 

@@ -97,12 +97,13 @@ bool
 asy_page_matches(const asy_page *g, uint32_t func, const char *pattern)
 {
     const asy_profile_func *f = &g->p->funcs[func];
-    const char *texts[] = {shown_name(f), f->name, g->origin[func].place, NULL};
+    const char *texts[] = {shown_name(f), f->name, g->origin[func].place, NULL, NULL};
     bool glob = strpbrk(pattern, "*?[") != NULL;
     char place[512];
 
     snprintf(place, sizeof place, "%.480s:%u", g->origin[func].place, f->line);
     texts[3] = place;
+    texts[4] = strrchr(place, '/') == NULL ? place : strrchr(place, '/') + 1; // as narrow tables show it
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (glob ? fnmatch(pattern, texts[i], 0) == 0 : strstr(texts[i], pattern) != NULL) {
             return true;
@@ -376,7 +377,9 @@ print_tag_table(asy_page *g, const asy_tag_table *tag)
         largest = tag->rows[i].total_ns > largest ? tag->rows[i].total_ns : largest;
     }
     for (uint32_t i = 0; i <= tag->value_count; i++) {
-        if (i < tag->value_count - left_out || i == tag->value_count) {
+        bool any = tag->rows[i].total_ns > 0 || tag->rows[i].calls > 0 || g->r->select.label_count == 0;
+
+        if (any && (i < tag->value_count - left_out || i == tag->value_count)) {
             add_tag_row(&t, &tag->rows[i], largest);
         }
     }

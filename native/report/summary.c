@@ -78,7 +78,7 @@ add_waits(const asy_analysis *a, const char *what, bool idle, asy_words *parts)
         bool mine = (a->waits[i].kind == ASY_WAIT_IDLE) == idle;
 
         if (mine && a->waits[i].ns * 100 >= sum) {
-            char *name = asy_text_fit(a->waits[i].name, 20, ASY_CUT_END);
+            char *name = asy_text_fit(a->waits[i].name, 24, ASY_CUT_END);
 
             len += (size_t)snprintf(list + len, sizeof list - len, "%s%s %s", count++ > 0 ? ", " : "",
                                     name == NULL ? "" : name, asy_units_time(a->waits[i].ns).s);

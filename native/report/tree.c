@@ -133,7 +133,7 @@ add_node(walk *w, const entry *e)
     asy_table_cell(&w->table, asy_units_column(n->total_ns, w->whole_ns).s);
     asy_table_cell(&w->table, asy_units_percent(n->total_ns, w->whole_ns).s);
     asy_table_cell(&w->table, asy_units_column(n->self_ns, w->whole_ns).s);
-    asy_table_cell(&w->table, asy_units_column(n->total_ns - n->total_wait_ns, w->whole_ns).s);
+    asy_table_cell(&w->table, asy_units_column(n->self_ns - n->wait_ns, w->whole_ns).s);
     asy_table_cell(&w->table, n->suspended_ns == 0 ? "" : asy_units_time(n->suspended_ns).s);
     asy_table_cell(&w->table, asy_units_count(n->calls).s);
     asy_table_cell(&w->table, project && !w->g->o->color ? "*" : "");

@@ -275,7 +275,7 @@ name_piece(const asy_analysis *a, uint32_t piece, uint32_t func)
 {
     const asy_profile_func *f = &a->view->profile->funcs[piece];
     const char *place = a->origin[piece].place;
-    size_t stem = strlen(place);
+    size_t stem = strlen(place), init = strlen("/__init__");
     char *joined, *out;
 
     if (piece == func) {
@@ -287,10 +287,20 @@ name_piece(const asy_analysis *a, uint32_t piece, uint32_t func)
     if (f->kind != ASY_NODE_PY || a->origin[piece].project || stem < 4 || strcmp(place + stem - 3, ".py") != 0) {
         return asy_words_full(a->view->profile, piece, NAME_COLUMNS);
     }
-    if (asprintf(&joined, "%.*s.%s", (int)stem - 3, place, f->name) < 0) {
+    stem -= 3;
+    if (stem > init && strncmp(place + stem - init, "/__init__", init) == 0) {
+        stem -= init;
+    }
+    for (size_t i = stem; place[0] == '/' && i-- > 0;) {
+        if (place[i] == '/') { // outside of the directories that name modules: the last part only
+            place += i + 1;
+            stem -= i + 1;
+        }
+    }
+    if (asprintf(&joined, "%.*s.%s", (int)stem, place, f->name) < 0) {
         return NULL;
     }
-    for (size_t i = 0; i < stem - 3; i++) {
+    for (size_t i = 0; i < stem; i++) {
         joined[i] = joined[i] == '/' ? '.' : joined[i];
     }
     out = asy_text_fit(joined, NAME_COLUMNS, ASY_CUT_START);
@@ -331,6 +341,60 @@ add_pieces(const asy_analysis *a, uint32_t func, asy_words *made_of)
         }
     }
     free(pieces);
+    return st;
+}
+
+// ---- what was awaited ----
+
+// Suspended time by the function whose own time it is, without that of the coroutines below it, which were awaited.
+static asy_status
+sum_suspended(const asy_analysis *a, uint64_t **by_func)
+{
+    uint64_t *below = calloc(a->view->node_count, sizeof *below);
+
+    *by_func = calloc((size_t)a->view->profile->func_count + 1, sizeof **by_func);
+    if (below == NULL || *by_func == NULL) {
+        free(below);
+        return ASY_ENOMEM;
+    }
+    for (uint32_t i = a->view->node_count - 1; i > 0; i--) {
+        const asy_view_node *n = &a->view->nodes[i];
+        uint64_t all = n->suspended_ns > below[i] ? n->suspended_ns : below[i];
+
+        if (a->anchor[i] != ASY_VIEW_NONE) {
+            (*by_func)[a->anchor[i]] += all - below[i];
+        }
+        below[n->parent] += all;
+    }
+    free(below);
+    return ASY_OK;
+}
+
+// A program that was idle for most of its time while coroutines were suspended: which one.
+static asy_status
+add_awaited(const asy_analysis *a, uint64_t wall_ns, asy_words *head)
+{
+    uint64_t idle = asy_analysis_measure(&a->sum, ASY_MEASURE_IDLE);
+    uint64_t *by_func = NULL;
+    uint32_t best = 0;
+    char *what;
+    asy_status st = ASY_OK;
+
+    if (idle < wall_ns / 2 || a->view->profile->func_count == 0) {
+        return ASY_OK;
+    }
+    st = sum_suspended(a, &by_func);
+    for (uint32_t f = 1; st == ASY_OK && f < a->view->profile->func_count; f++) {
+        best = by_func[f] > by_func[best] ? f : best;
+    }
+    if (st == ASY_OK && by_func[best] >= wall_ns / 4) {
+        what = describe(a, best);
+        head->failed = head->failed || what == NULL;
+        asy_words_add(head, "idle for %s, and %s awaited for %s", asy_units_time(idle).s, what == NULL ? "" : what,
+                      asy_units_time(by_func[best]).s);
+        free(what);
+    }
+    free(by_func);
     return st;
 }
 
@@ -440,6 +504,9 @@ asy_verdict_make(const asy_analysis *a, asy_verdict *out, asy_words *head, asy_w
     } else {
         out->func = top[0];
         st = add_dominant(a, out, head, made_of);
+    }
+    if (st == ASY_OK && count > 0) {
+        st = add_awaited(a, wall_ns, head);
     }
     return st != ASY_OK ? st : head->failed || made_of->failed ? ASY_ENOMEM : ASY_OK;
 }

@@ -92,7 +92,7 @@ class Process:
 
     id: int
     pid: int
-    parent_pid: int
+    parent_pid: int  # 0 = not known
     image: int  # execs before this one
     start_ns: int
     end_ns: int
