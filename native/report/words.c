@@ -50,6 +50,18 @@ break_line(asy_out *o, int indent, int *lines)
     return indent;
 }
 
+// Up to the next space; a number keeps its unit.
+static size_t
+word_length(const char *text)
+{
+    size_t len = strcspn(text, " ");
+
+    if (len > 0 && text[len] == ' ' && text[len - 1] >= '0' && text[len - 1] <= '9') {
+        len += 1 + strcspn(text + len + 1, " ");
+    }
+    return len;
+}
+
 // One part that no line can hold, broken between its words. `room` is the last column. Returns the column after it.
 static int
 wrap_part(asy_out *o, const char *text, int column, int indent, int room, int *lines)
@@ -57,7 +69,7 @@ wrap_part(asy_out *o, const char *text, int column, int indent, int room, int *l
     const char *next;
 
     for (const char *word = text; *word != '\0'; word = next) {
-        size_t len = strcspn(word, " ");
+        size_t len = word_length(word);
         char *copy = strndup(word, len);
         int width = copy == NULL ? 0 : asy_text_width(copy);
         int space = word == text ? 0 : 1;
