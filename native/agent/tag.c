@@ -2,6 +2,7 @@
 // What it does to stacks and contexts is in tags.c.
 #include "agent/tag.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include "agent/funcs.h"
@@ -278,30 +279,61 @@ static PyType_Spec tag_spec = {
 
 // ---- links ----
 
+#if ASY_CPYTHON_FREETHREADED
+static pthread_mutex_t links_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+void
+asy_tag_links_lock(void)
+{
+    pthread_mutex_lock(&links_mutex);
+}
+
+void
+asy_tag_links_unlock(void)
+{
+    pthread_mutex_unlock(&links_mutex);
+}
+
+// A fork child does not inherit it from a thread that it has not.
+static int
+links_fork(void)
+{
+    if (pthread_atfork(asy_tag_links_lock, asy_tag_links_unlock, asy_tag_links_unlock) != 0) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    return 0;
+}
+#else
+static int
+links_fork(void)
+{
+    return 0;
+}
+#endif
+
 static void
 link_list(asy_tag_link *l)
 {
-    l->next = NULL;
-    l->previous = NULL;
-#if !ASY_CPYTHON_FREETHREADED
+    asy_tag_links_lock();
     l->next = l->tag->links;
     l->previous = &l->tag->links;
     if (l->next != NULL) {
         l->next->previous = &l->next;
     }
     l->tag->links = l;
-#endif
+    asy_tag_links_unlock();
 }
 
 static void
 link_unlist(asy_tag_link *l)
 {
-    if (l->previous != NULL) {
-        *l->previous = l->next;
-    }
+    asy_tag_links_lock();
+    *l->previous = l->next;
     if (l->next != NULL) {
         l->next->previous = l->previous;
     }
+    asy_tag_links_unlock();
 }
 
 asy_tag_link *
@@ -314,6 +346,8 @@ asy_tag_link_new(asy_tag_link *parent, asy_tag *tag)
         l->tag = (asy_tag *)Py_NewRef((PyObject *)tag);
         l->owner = NULL;
         l->token = l->frame = l->epoch = 0;
+        l->length = parent != NULL ? parent->length + 1 : 1;
+        l->check = parent != NULL ? __atomic_load_n(&parent->check, __ATOMIC_RELAXED) : ASY_TAG_CHECK;
         l->ended = false;
         link_list(l);
         PyObject_GC_Track((PyObject *)l);
@@ -370,7 +404,7 @@ asy_tag_types(void)
     if (a->tag_type == NULL) {
         a->tag_type = (PyTypeObject *)PyType_FromSpec(&tag_spec);
     }
-    if (a->link_type == NULL) {
+    if (a->link_type == NULL && links_fork() == 0) {
         a->link_type = (PyTypeObject *)PyType_FromSpec(&link_spec);
     }
     if (a->tag_type == NULL || a->link_type == NULL) {

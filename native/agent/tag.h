@@ -10,10 +10,11 @@ typedef struct {
     PyObject *values;              // tuple, as long, owned
     PyObject *texts;               // atomic; tuple of str: key, value, … sorted by key; owned, NULL until it is made
     uint32_t func;                 // atomic; 0 until it is made
-    struct asy_tag_link *links;    // its activations, borrowed, in no order; without the GIL they are not kept
+    struct asy_tag_link *links;    // its activations, borrowed, in no order; asy_tag_links_lock
 } asy_tag;
 
-// One activation of a tag in a context. Immutable, unless it ends in another context than it began in: no chain heeds it any more then.
+// One activation of a tag in a context. Immutable but for `ended`: it ended in another context than it began in, and no chain heeds it any
+// more.
 typedef struct asy_tag_link {
     PyObject_HEAD struct asy_tag_link *parent; // owned; NULL: the outermost
     asy_tag *tag;                              // owned
@@ -22,8 +23,12 @@ typedef struct asy_tag_link {
     uint64_t frame;                            // that opened it
     uint64_t epoch;                            // asy_agent.epoch then
     struct asy_tag_link *next, **previous;     // in tag->links
+    uint32_t length;                           // of the chain below, this one included, at most
+    uint32_t check;                            // atomic; the length at which to look for ended ones
     bool ended;                                // atomic
 } asy_tag_link;
+
+#define ASY_TAG_CHECK 64u // chains that are shorter are not looked through
 
 // Types, once a process. -1 with an exception set.
 int asy_tag_types(void);
@@ -39,6 +44,21 @@ bool asy_tag_ready(asy_tag *tag);
 uint32_t asy_tag_func(asy_agent_thread *t, asy_tag *tag);
 
 extern PyMethodDef asy_tag_methods[];
+
+// Lists of activations: nothing that runs Python code, or gives up the thread, while it is held. With the GIL that is the lock.
+#if ASY_CPYTHON_FREETHREADED
+void asy_tag_links_lock(void);
+void asy_tag_links_unlock(void);
+#else
+static inline void
+asy_tag_links_lock(void)
+{
+}
+static inline void
+asy_tag_links_unlock(void)
+{
+}
+#endif
 
 static inline bool
 asy_tag_link_ended(const asy_tag_link *l)

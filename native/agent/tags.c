@@ -79,12 +79,8 @@ chain_ready(asy_tag_link *top)
     bool inside = asy_thread_unmeasured, done = true;
 
     asy_thread_unmeasured = true;
-    for (asy_tag_link *l = link_ref(top); l != NULL;) {
-        asy_tag_link *parent;
+    for (const asy_tag_link *l = top; l != NULL; l = l->parent) {
         done = done && asy_tag_ready(l->tag);
-        parent = link_ref(l->parent); // another thread may take an ended one out meanwhile
-        Py_DECREF(l);
-        l = parent;
     }
     asy_thread_unmeasured = inside;
     return done;
@@ -114,6 +110,67 @@ measured(asy_agent_thread **t)
     return *t != NULL;
 }
 
+// The chain without one of its links, or (NULL) without none but ended ones: those above it are made anew, but for ended ones. New; NULL
+// also for an empty one, *ok tells.
+static asy_tag_link *
+chain_without(const asy_tag_link *top, const asy_tag_link *gone, bool *ok)
+{
+    asy_tag_link *first = NULL, **end = &first;
+    bool collects = asy_cpython_gc_hold();
+
+    for (*ok = true; *ok && top != gone; top = top->parent) {
+        asy_tag_link *copy = asy_tag_link_ended(top) ? NULL : asy_tag_link_new(NULL, top->tag);
+        if (copy == NULL) {
+            *ok = asy_tag_link_ended(top);
+            continue;
+        }
+        copy->owner = Py_NewRef(top->owner);
+        copy->token = top->token;
+        copy->frame = top->frame;
+        copy->epoch = top->epoch;
+        copy->length = top->length;
+        copy->check = __atomic_load_n(&top->check, __ATOMIC_RELAXED);
+        *end = copy;
+        end = &copy->parent;
+    }
+    asy_cpython_gc_release(collects);
+    if (!*ok) {
+        Py_XDECREF((PyObject *)first);
+        return NULL;
+    }
+    *end = gone != NULL ? link_ref(gone->parent) : NULL;
+    return first;
+}
+
+// A chain most of which has ended elsewhere is made anew without that, so that chains do not grow by it. Takes `top` over; new, or NULL.
+static asy_tag_link *
+chain_shorten(asy_tag_link *top)
+{
+    uint32_t all = 0, live = 0;
+    asy_tag_link *shorter;
+    bool ok;
+
+    for (const asy_tag_link *l = top; l != NULL; l = l->parent) {
+        all++;
+        live += !asy_tag_link_ended(l);
+    }
+    __atomic_store_n(&top->check, all < ASY_TAG_CHECK / 2 ? ASY_TAG_CHECK : 2 * all, __ATOMIC_RELAXED);
+    if (live >= all - live) {
+        return top;
+    }
+    shorter = chain_without(top, NULL, &ok);
+    if (!ok) {
+        PyErr_Clear(); // no memory: another time
+        return top;
+    }
+    Py_DECREF((PyObject *)top);
+    for (asy_tag_link *l = shorter; l != NULL; l = l->parent, live -= live > 0) {
+        l->length = live;
+        l->check = 2 * live + ASY_TAG_CHECK;
+    }
+    return shorter;
+}
+
 // The chain of the running context from its last tag on that has not ended elsewhere. New, or NULL.
 static asy_tag_link *
 chain_live(void)
@@ -123,7 +180,7 @@ chain_live(void)
     while (top != NULL && asy_tag_link_ended(top)) {
         Py_SETREF(top, link_ref(top->parent));
     }
-    return top;
+    return top != NULL && top->length >= __atomic_load_n(&top->check, __ATOMIC_RELAXED) ? chain_shorten(top) : top;
 }
 
 bool
@@ -176,35 +233,6 @@ activation_find(asy_tag_link *top, const asy_tag *tag, uint64_t frame)
     return last;
 }
 
-// The chain without one of its links: those above it are made anew, but for ended ones. New; NULL also for an empty one, *ok tells.
-static asy_tag_link *
-chain_without(const asy_tag_link *top, const asy_tag_link *gone, bool *ok)
-{
-    asy_tag_link *first = NULL, **end = &first;
-    bool collects = asy_cpython_gc_hold();
-
-    for (*ok = true; *ok && top != gone; top = top->parent) {
-        asy_tag_link *copy = asy_tag_link_ended(top) ? NULL : asy_tag_link_new(NULL, top->tag);
-        if (copy == NULL) {
-            *ok = asy_tag_link_ended(top);
-            continue;
-        }
-        copy->owner = Py_NewRef(top->owner);
-        copy->token = top->token;
-        copy->frame = top->frame;
-        copy->epoch = top->epoch;
-        *end = copy;
-        end = &copy->parent;
-    }
-    asy_cpython_gc_release(collects);
-    if (!*ok) {
-        Py_XDECREF((PyObject *)first);
-        return NULL;
-    }
-    *end = link_ref(gone->parent);
-    return first;
-}
-
 static void
 stack_out(asy_agent_thread *t, uint64_t token)
 {
@@ -224,12 +252,16 @@ stack_out(asy_agent_thread *t, uint64_t token)
 static uint64_t
 handed_over(const asy_tag *tag, uint64_t frame)
 {
-    const asy_tag_link *l = tag->links;
+    const asy_tag_link *l;
+    uint64_t token;
 
-    while (l != NULL && (l->frame != frame || asy_tag_link_ended(l))) {
+    asy_tag_links_lock();
+    for (l = tag->links; l != NULL && (l->frame != frame || asy_tag_link_ended(l));) {
         l = l->next;
     }
-    return l != NULL && asy_cpython_in_generator() ? l->token : 0;
+    token = l != NULL ? l->token : 0;
+    asy_tag_links_unlock();
+    return token != 0 && asy_cpython_in_generator() ? token : 0;
 }
 
 // The token of the topmost frame of these labels on the stack; 0 if there is none.
@@ -245,24 +277,6 @@ topmost(const asy_agent_thread *t, uint32_t func)
     return 0;
 }
 
-// An ended link whose parent has ended too goes on with what is below: chains do not grow by them. True: there was one.
-static bool
-ended_shorten(const asy_tag *tag, uint64_t token)
-{
-    asy_tag_link *l = tag->links, *parent;
-
-    while (l != NULL && (l->token != token || l->parent == NULL || !asy_tag_link_ended(l->parent))) {
-        l = l->next;
-    }
-    if (l == NULL) {
-        return false;
-    }
-    parent = l->parent;
-    l->parent = link_ref(parent->parent);
-    Py_DECREF(parent); // may run Python code: begin anew
-    return true;
-}
-
 // No chain of the starter heeds it from now on. With token 0 its stack alone tells which one it was, if that is measured.
 static void
 elsewhere_end(asy_tag *tag, uint64_t token)
@@ -275,13 +289,13 @@ elsewhere_end(asy_tag *tag, uint64_t token)
             stack_out(t, token);
         }
     }
+    asy_tag_links_lock();
     for (asy_tag_link *l = tag->links; l != NULL; l = l->next) {
         if (l->token == token) {
             __atomic_store_n(&l->ended, true, __ATOMIC_RELAXED);
         }
     }
-    while (ended_shorten(tag, token)) {
-    }
+    asy_tag_links_unlock();
 }
 
 // In its own context.

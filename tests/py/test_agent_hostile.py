@@ -357,8 +357,7 @@ def paths(p):
 
 @pytest.mark.parametrize("shared", ["None", "assay.tag(job='g')"])
 @pytest.mark.parametrize("where", ["thread", "context"])
-def test_tag_of_a_generator_ends_where_that_ends(inside, python, where, shared):
-    last = "after()" if python.freethreaded else "contextvars.copy_context().run(after)"  # docs/semantics.md, Tags
+def test_tag_of_a_generator_ends_where_that_ends(inside, where, shared):
     inside(
         HANDED_OVER
         + textwrap.dedent(
@@ -373,7 +372,7 @@ def test_tag_of_a_generator_ends_where_that_ends(inside, python, where, shared):
                     t.join()
                 else:
                     contextvars.Context().run(worker, generators)
-                {last}
+                contextvars.copy_context().run(after)
             assert paths(p) == {{"leaf < job=g < gen < worker": 5, "after < worker": 1, "after": 1}}, paths(p)
             assert not p.recording.processes[0].losses, p.recording.processes[0].losses
             """
@@ -381,9 +380,7 @@ def test_tag_of_a_generator_ends_where_that_ends(inside, python, where, shared):
     )
 
 
-def test_context_holds_no_tag_that_ended_elsewhere(inside, python):
-    if python.freethreaded:
-        pytest.skip("without the GIL the link stays where it is")
+def test_context_holds_no_tag_that_ended_elsewhere(inside):
     inside(
         """
         import assay, gc, queue, sys, threading, weakref
