@@ -18,6 +18,63 @@ token_of(PyCodeObject *code)
     return (uint64_t)(uintptr_t)code;
 }
 
+// Something was thrown past a suspended frame, into what it delegates to. Should that handle it, the outer one goes on without an event.
+static bool thrown_past;
+
+// At a call event by which something is thrown into `frame`. An async generator does not stand above what awaits it.
+static void
+look_past(PyFrameObject *frame, PyCodeObject *code)
+{
+    PyFrameObject *outer = asy_profile_caller(frame);
+
+    if ((code->co_flags & CO_ASYNC_GENERATOR) != 0 ||
+        (outer != NULL && asy_suspend_has(&asy_the_agent.suspend, (uint64_t)(uintptr_t)outer))) {
+        __atomic_store_n(&thrown_past, true, __ATOMIC_RELAXED);
+    }
+}
+
+static bool
+top_function_is(const asy_tree *t, uint64_t token)
+{
+    for (uint64_t d = t->thread->depth; d-- > 1;) {
+        const asy_frame *f = asy_tree_frame(t, d);
+        if ((f->kind & 0xffu) == ASY_NODE_PY) {
+            return f->token == token;
+        }
+    }
+    return false;
+}
+
+// `frame` is running. If it is suspended for us, it goes on here.
+static void
+goes_on(PyFrameObject *frame, uint64_t now)
+{
+    PyCodeObject *code = asy_profile_code(frame);
+    asy_agent_thread *t = (code->co_flags & SUSPENDS) != 0 ? asy_thread_begun() : NULL;
+    uint64_t key = (uint64_t)(uintptr_t)frame;
+    bool made = false;
+    uint32_t func;
+
+    if (t != NULL && !top_function_is(&t->tree, token_of(code)) && asy_suspend_has(&asy_the_agent.suspend, key) &&
+        (func = asy_funcs_code(t, code)) != 0) {
+        asy_suspend_resume(&asy_the_agent.suspend, &t->tree, asy_tree_child(&t->tree, func, ASY_NODE_PY, &made),
+                           token_of(code), key, now);
+    }
+}
+
+// Not where something is thrown into a frame: those that delegate to it stand below it, suspended.
+static void
+look_below(PyFrameObject *frame, PyCodeObject *code, int what, uint64_t now)
+{
+    if (what == PyTrace_CALL) {
+        bool thrown = (code->co_flags & SUSPENDS) != 0 && asy_profile_thrown(frame);
+        frame = thrown ? NULL : asy_profile_caller(frame);
+    }
+    if (frame != NULL) {
+        goes_on(frame, now);
+    }
+}
+
 // What is told of an event that has no thread's state to write to. -1: a signal came while the texts of tags were made.
 static int
 unmeasured(void)
@@ -41,6 +98,9 @@ on_call(PyFrameObject *frame, PyCodeObject *code)
     if (__builtin_expect((code->co_flags & SUSPENDS) != 0, 0) && !asy_profile_begins(frame)) {
         asy_suspend_resume(&asy_the_agent.suspend, &t->tree, node, token, (uint64_t)(uintptr_t)frame,
                            asy_agent_ticks());
+        if (asy_profile_thrown(frame)) {
+            look_past(frame, code);
+        }
         return 0;
     }
     if (__builtin_expect(made, 0)) {
@@ -195,6 +255,9 @@ on_event(PyObject *self, PyFrameObject *frame, int what, PyObject *arg)
     PyCodeObject *code = asy_profile_code(frame);
 
     (void)self;
+    if (__builtin_expect(__atomic_load_n(&thrown_past, __ATOMIC_RELAXED), 0)) {
+        look_below(frame, code, what, now);
+    }
     switch (what) {
     case PyTrace_CALL: return on_call(frame, code);
     case PyTrace_RETURN: return on_return(frame, code, arg, now);
@@ -219,6 +282,7 @@ asy_backend_open(void)
 asy_status
 asy_backend_on(void)
 {
+    __atomic_store_n(&thrown_past, false, __ATOMIC_RELAXED);
     asy_profile_hook_all(on_event);
     __atomic_store_n(&asy_the_agent.tool_lost, 0, __ATOMIC_RELAXED);
     return ASY_OK;

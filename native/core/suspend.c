@@ -105,3 +105,16 @@ asy_suspend_resume(asy_suspend *s, asy_tree *t, uint32_t node, uint64_t token, u
         asy_tree_push(t, row.tags[i].token, tag, ASY_NODE_TAG);
     }
 }
+
+bool
+asy_suspend_has(const asy_suspend *s, uint64_t frame)
+{
+    const asy_suspend_row *set = set_of(s, frame);
+
+    for (uint32_t i = 0; i < ASY_SUSPEND_WAYS; i++) {
+        if (__atomic_load_n(&set[i].frame, __ATOMIC_ACQUIRE) == frame) {
+            return ticks_of(&set[i]) >= s->since;
+        }
+    }
+    return false;
+}

@@ -38,4 +38,7 @@ bool asy_suspend_yield(asy_suspend *s, asy_tree *t, uint64_t token, uint64_t fra
 // It goes on at `node`: back on the stack with its tags; the time between is the node's suspended time.
 void asy_suspend_resume(asy_suspend *s, asy_tree *t, uint32_t node, uint64_t token, uint64_t frame, uint64_t now);
 
+// It was suspended when it was last seen.
+bool asy_suspend_has(const asy_suspend *s, uint64_t frame);
+
 #endif

@@ -29,6 +29,20 @@ asy_profile_begins(PyFrameObject *frame)
 }
 
 bool
+asy_profile_thrown(PyFrameObject *frame)
+{
+    return !is_resume(((asy_profile_frame *)(void *)frame)->f_frame->prev_instr);
+}
+
+PyFrameObject *
+asy_profile_caller(PyFrameObject *frame)
+{
+    const asy_profile_iframe *f = ((asy_profile_frame *)(void *)frame)->f_frame->previous;
+
+    return f != NULL ? (PyFrameObject *)(void *)f->frame_obj : NULL;
+}
+
+bool
 asy_profile_yields(PyFrameObject *frame)
 {
     const asy_profile_iframe *f = ((asy_profile_frame *)(void *)frame)->f_frame;
@@ -39,7 +53,7 @@ asy_profile_yields(PyFrameObject *frame)
 bool
 asy_profile_check(void)
 {
-    PyFrameObject *frame = PyEval_GetFrame();
+    PyFrameObject *frame = PyEval_GetFrame(), *caller;
     PyCodeObject *code;
     bool same;
 
@@ -47,11 +61,13 @@ asy_profile_check(void)
         return false;
     }
     code = PyFrame_GetCode(frame);
-    same = ((asy_profile_frame *)(void *)frame)->f_frame->f_code == code &&
+    caller = PyFrame_GetBack(frame);
+    same = asy_profile_caller(frame) == caller && ((asy_profile_frame *)(void *)frame)->f_frame->f_code == code &&
            ((asy_profile_frame *)(void *)frame)->f_frame->frame_obj == (PyObject *)frame &&
            (int)(((asy_profile_frame *)(void *)frame)->f_frame->prev_instr - (const uint8_t *)code->co_code_adaptive) ==
                PyFrame_GetLasti(frame);
     Py_DECREF(code);
+    Py_XDECREF((PyObject *)caller);
     return same;
 }
 

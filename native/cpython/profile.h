@@ -8,11 +8,11 @@
 #if !ASY_CPYTHON_MONITORING
 
 // struct _PyInterpreterFrame of 3.11, as far as we read it.
-typedef struct {
+typedef struct asy_profile_iframe {
     PyObject *f_func, *f_globals, *f_builtins, *f_locals;
     PyCodeObject *f_code;
     PyObject *frame_obj;
-    void *previous;
+    struct asy_profile_iframe *previous;
     const uint8_t *prev_instr; // two bytes a unit: opcode, argument
 } asy_profile_iframe;
 
@@ -31,6 +31,10 @@ asy_profile_code(PyFrameObject *frame)
 
 // At a call event: does the frame begin (else a suspended one goes on)?
 bool asy_profile_begins(PyFrameObject *frame);
+// At a call event that is no begin: is something thrown into it (else it is sent something)?
+bool asy_profile_thrown(PyFrameObject *frame);
+// The frame that called it, borrowed; NULL: none, or one that never had an event.
+PyFrameObject *asy_profile_caller(PyFrameObject *frame);
 // At a return event of a generator's frame: is it suspended (else it is over)?
 bool asy_profile_yields(PyFrameObject *frame);
 

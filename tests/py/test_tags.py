@@ -510,3 +510,101 @@ except ImportError as e:
 """
     done = subprocess.run([python, "-c", source], env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True)
     assert "cannot measure in this interpreter" in done.stdout, done.stderr
+
+
+def test_throw_that_is_handled_below_leaves_the_tag_open(run):
+    report = run(
+        """
+        def inner():
+            try:
+                yield 1
+            except KeyError:
+                w()
+        def outer(n):
+            with assay.tag(n=n):
+                yield from inner()
+                w(); yield 2
+                w(); yield 3
+        def demo():
+            for n in "ab":
+                g = outer(n)
+                next(g)
+                g.throw(KeyError)
+                w()
+                for _ in g:
+                    pass
+        demo()
+        """
+    )
+    assert report.under_tags("w") == {(): 4, ("n=a",): 2, ("n=b",): 2}
+    assert {path for path in report.tree("demo") if path.endswith("=a > w")} == {
+        "generator.throw > outer > n=a > w",
+        "outer > n=a > w",
+    }
+
+
+def test_throw_goes_through_all_that_delegate(run):
+    report = run(
+        """
+        def level(n):
+            if n:
+                yield from level(n - 1)
+            else:
+                try:
+                    yield 0
+                except KeyError:
+                    pass
+            w()
+        def demo():
+            g = level(4)
+            next(g)
+            try:
+                g.throw(KeyError)
+            except StopIteration:
+                w()
+        demo()
+        """
+    )
+    assert report.tree("demo")["generator.throw > level > w"] == 5 and report.tree("demo")["w"] == 1
+
+
+@pytest.mark.parametrize("way", ["cancelled", "timeout", "generator"])
+def test_task_that_handles_a_cancellation_keeps_its_tags(run, way):
+    report = run(
+        f"""
+        async def cancelled():
+            t = asyncio.ensure_future(asyncio.sleep(9))
+            asyncio.get_running_loop().call_soon(t.cancel)
+            try:
+                await t
+            except asyncio.CancelledError:
+                pass
+        async def timeout():
+            try:
+                async with asyncio.timeout(0.01):
+                    await asyncio.sleep(9)
+            except TimeoutError:
+                pass
+        async def numbers():
+            try:
+                async with asyncio.timeout(0.01):
+                    await asyncio.sleep(9)
+            except TimeoutError:
+                yield 1
+            yield 2
+        async def generator():
+            async for n in numbers():
+                await asyncio.sleep(0)
+        async def handler(n):
+            with assay.tag(req=n):
+                w()
+                await {way}()
+                for _ in range(3):
+                    w(); await asyncio.sleep(0)
+            w()
+        async def main():
+            await asyncio.gather(handler("a"), handler("b"))
+        asyncio.run(main())
+        """
+    )
+    assert report.under_tags("w") == {(): 2, ("req=a",): 4, ("req=b",): 4}
