@@ -41,6 +41,7 @@ struct asy_measure {
     uint64_t nonce, next_poll_ns, next_write_ns, write_gap_ns;
     int arena_fd;
     bool attached;
+    bool whole;        // the recording has its end, be it in memory
     asy_status status; // the first failure to take over a process that had ended
     int other_count;
     other others[OTHERS_MAX]; // alive when last looked at
@@ -154,6 +155,7 @@ asy_measure_new(const asy_measure_plan *plan, int out_fd, const asy_write_sessio
         st = asy_writer_flush(m->writer); // killed from here on, we leave what can be read
     }
     if (st == ASY_OK) {
+        asy_writer_outlive(m->writer); // a disk that fills from here on does not cost the summary
         st = asy_harvest_new(&m->arena, m->writer, m->begin, &m->harvest);
     }
     if (st != ASY_OK) {
@@ -196,7 +198,7 @@ void
 asy_measure_poll(asy_measure *m)
 {
     asy_clock_pair now = asy_clock_take_pair(m->clock);
-    bool write = now.ns >= m->next_write_ns;
+    bool write = now.ns >= m->next_write_ns && asy_writer_file_status(m->writer) == ASY_OK; // in memory it helps nobody
 
     if (now.ns < m->next_poll_ns) {
         return;
@@ -384,7 +386,16 @@ asy_measure_finish(asy_measure *m, asy_measured *measured)
     if (st == ASY_OK) {
         st = asy_write_session_end(m->writer, now.ns - m->begin.ns);
     }
-    return st == ASY_OK ? asy_writer_status(m->writer) : st;
+    st = st == ASY_OK ? asy_writer_status(m->writer) : st;
+    m->whole = st == ASY_OK;
+    return m->whole ? asy_writer_file_status(m->writer) : st;
+}
+
+const void *
+asy_measure_bytes(const asy_measure *m, size_t *len)
+{
+    *len = 0;
+    return m->whole && asy_writer_file_status(m->writer) != ASY_OK ? asy_writer_bytes(m->writer, len) : NULL;
 }
 
 const char *

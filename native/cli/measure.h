@@ -4,6 +4,7 @@
 #define ASY_CLI_MEASURE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/status.h"
@@ -42,8 +43,11 @@ typedef enum {
 } asy_measured;
 
 // Take what is left, say what was not measured, write the end.
-// Errors: of the recording; what was written before stays readable.
+// Errors: of the recording; what was written before stays readable, and is left in the file. asy_measure_bytes may have more.
 asy_status asy_measure_finish(asy_measure *m, asy_measured *measured);
+
+// The whole recording, where its file could not hold it: borrowed until asy_measure_free. NULL: it is in the file.
+const void *asy_measure_bytes(const asy_measure *m, size_t *len);
 
 // What ran unprofiled and why, a sentence: borrowed from `m`, valid after asy_measure_finish. "": nothing did.
 const char *asy_measure_unmeasured(const asy_measure *m);

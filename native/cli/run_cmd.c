@@ -194,21 +194,32 @@ holds_program(const asy_profile *p)
     return p->complete;
 }
 
+// From memory what the file has no room for; else by descriptor: it may have no name any more.
+static asy_status
+load(const run *r, const asy_measure *m, asy_profile **profile, const char **problem)
+{
+    size_t len;
+    const void *bytes = asy_measure_bytes(m, &len);
+    char own[64];
+
+    if (bytes != NULL) {
+        return asy_profile_load_bytes(bytes, len, profile, problem);
+    }
+    snprintf(own, sizeof own, "/proc/self/fd/%d", r->out.fd);
+    return asy_profile_load_file(own, profile, problem);
+}
+
+// `path`: of the recording, for more of it; NULL: there is no more.
 static void
-tell_summary(const run *r, bool found)
+tell_summary(const run *r, const asy_measure *m, const char *path)
 {
     int width = asy_os_terminal_width(STDERR_FILENO);
     const char *problem = NULL;
     asy_profile *profile = NULL;
-    char own[64];
-    asy_status st;
-
-    // By descriptor: it may have no name any more.
-    snprintf(own, sizeof own, "/proc/self/fd/%d", r->out.fd);
-    st = asy_profile_load_file(own, &profile, &problem);
+    asy_status st = load(r, m, &profile, &problem);
 
     if (st == ASY_OK && holds_program(profile)) {
-        st = asy_summary_print(profile, found ? r->out.path : NULL, STDERR_FILENO, width, width > 0 && wants_color());
+        st = asy_summary_print(profile, path, STDERR_FILENO, width, width > 0 && wants_color());
     }
     if (st != ASY_OK) {
         asy_say("there is no summary: %s: %s", r->out.path, problem != NULL ? problem : asy_status_text(st));
@@ -246,8 +257,12 @@ tell_place(run *r, asy_out_file_state state)
 static void
 tell_problems(const run *r, const asy_measure *m, asy_status st)
 {
+    size_t len;
+    bool whole = asy_measure_bytes(m, &len) != NULL && !r->options.quiet;
+
     if (st != ASY_OK) {
-        asy_say("the recording %s breaks off: %s", r->out.path, asy_status_text(st));
+        asy_say("the recording %s breaks off: %s%s", r->out.path, asy_status_text(st),
+                whole ? "; the summary is complete" : "");
     }
     if (*asy_measure_unmeasured(m) != '\0') {
         asy_say("%s: %s", r->options.kind == ASY_RUN_COMMAND ? r->options.target : r->program,
@@ -263,6 +278,7 @@ finish(run *r, const asy_child_given *given, asy_measure *m)
     asy_status st = asy_measure_finish(m, &measured);
     asy_out_file_state state = ASY_OUT_FILE_THERE;
     bool kept = is_worth_keeping(r, measured), found;
+    size_t len;
 
     if (kept) {
         state = asy_out_file_settle(&r->out);
@@ -279,7 +295,7 @@ finish(run *r, const asy_child_given *given, asy_measure *m)
     }
     found = tell_place(r, state);
     if (measured != ASY_MEASURED_NOTHING && !r->options.quiet) {
-        tell_summary(r, found);
+        tell_summary(r, m, found && asy_measure_bytes(m, &len) == NULL ? r->out.path : NULL);
     }
 }
 

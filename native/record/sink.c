@@ -77,6 +77,52 @@ asy_sink_mark(asy_sink *s)
     s->marked_bytes = s->file_bytes;
 }
 
+void
+asy_sink_outlive(asy_sink *s)
+{
+    s->outlives = true;
+}
+
+// All whole blocks of the file, with room for the one that did not get into it whole. False: they cannot be had.
+static bool
+copy_to_memory(asy_sink *s, size_t written)
+{
+    off_t at = lseek(s->fd, 0, SEEK_CUR);
+    off_t begin = at - (off_t)(s->file_bytes + written);
+
+    if (at < 0 || begin < 0 || asy_buffer_reserve(&s->memory, s->file_bytes + s->block.len) != ASY_OK) {
+        return false;
+    }
+    while (s->memory.len < s->file_bytes) {
+        ssize_t n =
+            pread(s->fd, s->memory.data + s->memory.len, s->file_bytes - s->memory.len, begin + (off_t)s->memory.len);
+
+        if (n <= 0 && (n == 0 || errno != EINTR)) {
+            return false;
+        }
+        s->memory.len += n > 0 ? (size_t)n : 0;
+    }
+    return true;
+}
+
+// The file could not be written, for the reason `why`. ASY_OK: memory goes on in its place.
+static asy_status
+leave_file(asy_sink *s, size_t written, asy_status why)
+{
+    uint64_t whole_bytes = s->file_bytes;
+    bool copied = s->outlives && copy_to_memory(s, written);
+
+    take_back(s, written);
+    if (!copied) {
+        s->memory.len = 0;
+        return why;
+    }
+    s->file_bytes = whole_bytes;
+    s->file_status = why;
+    s->fd = -1;
+    return asy_buffer_append(&s->memory, s->block.data, s->block.len);
+}
+
 static asy_status
 put(asy_sink *s)
 {
@@ -87,10 +133,7 @@ put(asy_sink *s)
         return asy_buffer_append(&s->memory, s->block.data, s->block.len);
     }
     st = write_all(s->fd, s->block.data, s->block.len, &written);
-    if (st != ASY_OK) {
-        take_back(s, written);
-    }
-    return st;
+    return st == ASY_OK ? st : leave_file(s, written, st);
 }
 
 // See ASY_FORMAT_RAW_FREE. `end` is where the block would end.

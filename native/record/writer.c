@@ -81,6 +81,18 @@ asy_writer_status(const asy_writer *w)
     return w->status;
 }
 
+void
+asy_writer_outlive(asy_writer *w)
+{
+    asy_sink_outlive(&w->sink);
+}
+
+asy_status
+asy_writer_file_status(const asy_writer *w)
+{
+    return w->sink.file_status;
+}
+
 // Remember the first failure.
 static asy_status
 failed(asy_writer *w, asy_status st)

@@ -21,8 +21,15 @@ typedef struct asy_writer asy_writer;
 // To a file descriptor (borrowed, at its end), or with fd -1 to memory (asy_writer_bytes).
 asy_status asy_writer_new(int fd, asy_writer **out);
 void asy_writer_free(asy_writer *w);
-const void *asy_writer_bytes(asy_writer *w, size_t *len); // borrowed until the next call
+const void *asy_writer_bytes(asy_writer *w,
+                             size_t *len); // borrowed until the next call; what a file has whole is not there
 asy_status asy_writer_status(const asy_writer *w);
+
+// From here on a file that cannot be written any more is no failure, if it can be read: it is left as it was at the last flush, and all of
+// the recording, with what follows, is in memory (asy_writer_bytes).
+void asy_writer_outlive(asy_writer *w);
+// Why the file was left; ASY_OK: it was not.
+asy_status asy_writer_file_status(const asy_writer *w);
 
 typedef struct {
     uint64_t start_unix_ns;

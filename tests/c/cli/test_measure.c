@@ -12,7 +12,7 @@
 #include "harvest/harvest.h"
 
 static struct {
-    asy_status died, finished;
+    asy_status died, finished, file;
     uint64_t losses[ASY_LOSS_COUNT]; // as last written
     bool ended;
 } fake;
@@ -99,6 +99,27 @@ asy_writer_status(const asy_writer *w)
     return ASY_OK;
 }
 
+void
+asy_writer_outlive(asy_writer *w)
+{
+    (void)w;
+}
+
+asy_status
+asy_writer_file_status(const asy_writer *w)
+{
+    (void)w;
+    return fake.file;
+}
+
+const void *
+asy_writer_bytes(asy_writer *w, size_t *len)
+{
+    (void)w;
+    *len = sizeof object;
+    return &object;
+}
+
 asy_status
 asy_write_session_begin(asy_writer *w, const asy_write_session *s)
 {
@@ -132,23 +153,28 @@ asy_write_losses(asy_writer *w, const uint64_t losses[ASY_LOSS_COUNT])
     return ASY_OK;
 }
 
+// *bytes: of the recording in memory, as asy_measure_bytes says.
 static asy_status
-run_session(asy_status died, asy_status finished)
+run_session(asy_status died, asy_status finished, asy_status file, size_t *bytes)
 {
     const asy_measure_plan plan = {4u << 20, 0};
     const asy_write_session session = {0};
     asy_measured measured;
     asy_measure *m = NULL;
     const char *problem = NULL;
+    bool in_memory;
     asy_status st;
 
     memset(&fake, 0, sizeof fake);
     fake.died = died;
     fake.finished = finished;
+    fake.file = file;
     assert_int_equal(asy_measure_new(&plan, -1, &session, &m, &problem), ASY_OK);
     asy_measure_child_died(m, 1, 1, 0);
     st = asy_measure_finish(m, &measured);
     assert_int_equal(measured, ASY_MEASURED_PROGRAM);
+    in_memory = asy_measure_bytes(m, bytes) != NULL;
+    assert_int_equal(in_memory, *bytes > 0);
     asy_measure_free(m);
     return st;
 }
@@ -156,8 +182,11 @@ run_session(asy_status died, asy_status finished)
 static void
 what_the_harvest_has_folded_is_not_written_over(void **state)
 {
+    size_t bytes;
+
     (void)state;
-    assert_int_equal(run_session(ASY_OK, ASY_OK), ASY_OK);
+    assert_int_equal(run_session(ASY_OK, ASY_OK, ASY_OK, &bytes), ASY_OK);
+    assert_int_equal(bytes, 0);
     assert_int_equal(fake.losses[ASY_LOSS_FOLDS], 7);
     assert_true(fake.ended);
 }
@@ -165,11 +194,25 @@ what_the_harvest_has_folded_is_not_written_over(void **state)
 static void
 a_dead_process_that_could_not_be_taken_over_leaves_the_recording_incomplete(void **state)
 {
+    size_t bytes;
+
     (void)state;
-    assert_int_equal(run_session(ASY_ENOMEM, ASY_OK), ASY_ENOMEM);
+    assert_int_equal(run_session(ASY_ENOMEM, ASY_OK, ASY_OK, &bytes), ASY_ENOMEM);
     assert_false(fake.ended);
-    assert_int_equal(run_session(ASY_OK, ASY_ENOMEM), ASY_ENOMEM);
+    assert_int_equal(run_session(ASY_OK, ASY_ENOMEM, ASY_ENOSPC, &bytes), ASY_ENOMEM);
     assert_false(fake.ended);
+    assert_int_equal(bytes, 0);
+}
+
+static void
+a_recording_that_its_file_cannot_hold_is_whole_in_memory(void **state)
+{
+    size_t bytes;
+
+    (void)state;
+    assert_int_equal(run_session(ASY_OK, ASY_OK, ASY_ENOSPC, &bytes), ASY_ENOSPC);
+    assert_true(fake.ended);
+    assert_int_equal(bytes, sizeof object);
 }
 
 int
@@ -178,6 +221,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_the_harvest_has_folded_is_not_written_over),
         cmocka_unit_test(a_dead_process_that_could_not_be_taken_over_leaves_the_recording_incomplete),
+        cmocka_unit_test(a_recording_that_its_file_cannot_hold_is_whole_in_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

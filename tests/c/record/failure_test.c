@@ -270,6 +270,60 @@ a_state_that_cannot_be_written_whole_is_taken_back(void **state)
     unlink(path);
 }
 
+// Write the sample to the file, with its write `n` failing, and with allocation `at` failing. Returns whether that write was reached.
+static bool
+outlive_write(const char *path, int fd, long n, long at)
+{
+    asy_writer *w = NULL;
+    asy_profile *p = NULL;
+    asy_status st;
+    bool left, starved;
+    size_t len;
+    const void *bytes;
+
+    assert_int_equal(ftruncate(fd, 0), 0);
+    assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+    assert_int_equal(asy_writer_new(fd, &w), ASY_OK);
+    asy_writer_outlive(w);
+    wrapped = (wrapped_state){.fail_at = at, .write_fail_at = n, .write_errno = ENOSPC};
+    st = sample_write(w, true);
+    left = wrapped.write_fail_at < 0;
+    starved = wrapped.failed;
+    calm(NULL);
+    if (left || st != ASY_OK) {
+        check_file(path, true);
+    }
+    assert_true(st == ASY_OK || (starved && (st == ASY_ENOMEM || st == ASY_ENOSPC)));
+    if (st == ASY_OK && left) {
+        assert_int_equal(asy_writer_file_status(w), ASY_ENOSPC);
+        bytes = asy_writer_bytes(w, &len);
+        assert_int_equal(asy_profile_load_bytes(bytes, len, &p, NULL), ASY_OK);
+        sample_check(p, true);
+        asy_profile_free(p);
+    }
+    asy_writer_free(w);
+    return left;
+}
+
+static void
+memory_has_all_of_a_recording_whose_file_is_full(void **state)
+{
+    char path[] = "failure-XXXXXX";
+    int fd = mkstemp(path);
+    long n = 0;
+
+    (void)state;
+    while (outlive_write(path, fd, n, -1)) {
+        n++;
+    }
+    assert_true(n > 8);
+    for (long at = 0; at < 40; at++) {
+        outlive_write(path, fd, n / 2, at);
+    }
+    close(fd);
+    unlink(path);
+}
+
 static void
 short_and_interrupted_calls_are_gone_on_with(void **state)
 {
@@ -413,6 +467,7 @@ main(void)
         cmocka_unit_test_setup(a_thread_without_nodes_survives_a_failing_allocation, calm),
         cmocka_unit_test_setup(each_failing_write_leaves_whole_blocks, calm),
         cmocka_unit_test_setup(a_state_that_cannot_be_written_whole_is_taken_back, calm),
+        cmocka_unit_test_setup(memory_has_all_of_a_recording_whose_file_is_full, calm),
         cmocka_unit_test_setup(short_and_interrupted_calls_are_gone_on_with, calm),
         cmocka_unit_test_setup(a_full_disk_sticks, calm),
         cmocka_unit_test_setup(every_file_size_limit_leaves_whole_blocks, calm),
