@@ -596,25 +596,45 @@ for wrong in (3, None):
     )
 
 
-def test_script_cannot_be_measured_while_all_tools_are_taken(inside, python):
-    if python.minor < 12:
-        pytest.skip("no sys.monitoring")
+# 3.12 on: no tool id is left. 3.11: this thread's one hook is another's.
+TOOLS_ARE_TAKEN = """
+import sys
+for i in (3, 4, 5):
+    sys.monitoring.use_tool_id(i, "other")
+try:
+    assay.start()
+except RuntimeError as e:
+    assert "tool id" in str(e)
+else:
+    raise AssertionError
+sys.monitoring.free_tool_id(4)
+"""
+HOOK_IS_TAKEN = """
+import sys
+seen = []
+def other(frame, event, arg):
+    seen.append((event, frame.f_code.co_name))
+with assay.profile():
+    v()
+sys.setprofile(other)
+with assay.profile() as p:
+    v()
+assert sys.getprofile() is other
+sys.setprofile(None)
+for name in "vw":
+    assert seen.count(("call", name)) == seen.count(("return", name)) == 1, seen
+assert calls(p) == {} and p.recording.processes[0].losses == {"hook_replaced": 1}, p.recording
+"""
+
+
+def test_what_another_has_taken_is_left_to_it_and_told(inside, python):
     inside(
-        """
-        import sys
-        for i in (3, 4, 5):
-            sys.monitoring.use_tool_id(i, "other")
-        try:
-            assay.start()
-        except RuntimeError as e:
-            assert "tool id" in str(e)
-        else:
-            raise AssertionError
-        sys.monitoring.free_tool_id(4)
-        with assay.profile() as p:
-            v()
-        assert calls(p) == {"v": 1, "w": 1}
-        """
+        (HOOK_IS_TAKEN if python.minor == 11 else TOOLS_ARE_TAKEN)
+        + """
+with assay.profile() as p:
+    v()
+assert calls(p) == {"v": 1, "w": 1} and p.recording.processes[0].losses == {}, p.recording
+"""
     )
 
 
@@ -641,44 +661,64 @@ def test_tags_and_profiles_decorate_one_function_and_nothing_else(inside):
     )
 
 
+# How a program takes away what tells us of its calls: our tool, on 3.11 our hook in its thread.
+TAKES_THE_TOOL = """
+mon = sys.monitoring
+def ours():
+    return next(i for i in range(6) if mon.get_tool(i) == "assay")
+def stolen():
+    i = ours()
+    mon.free_tool_id(i)
+    mon.use_tool_id(i, "other")
+    mon.register_callback(i, mon.events.PY_START, lambda code, offset: None)
+    mon.set_events(i, mon.events.PY_START | mon.events.PY_RETURN)
+ways = [
+    lambda: mon.set_events(ours(), 0),
+    lambda: [mon.register_callback(ours(), 1 << e, None) for e in range(9)],
+    lambda: list(map(mon.set_events, [ours()], [0])),
+    lambda: mon.free_tool_id(ours()),
+    stolen,
+]
+"""
+TAKES_THE_HOOK = """
+import cProfile
+def other(frame, event, arg):
+    pass
+def profiled(profiler):
+    profiler.enable()
+    v()
+    profiler.disable()
+ways = [
+    lambda: sys.setprofile(None),
+    lambda: [sys.setprofile(hook) for hook in (other, None)],
+    lambda: list(map(sys.setprofile, [other, None])),
+    lambda: profiled(cProfile.Profile()),
+    lambda: profiled(type("Mine", (cProfile.Profile,), {})()),
+]
+"""
+
+
 def test_tool_that_was_taken_away_is_told_and_taken_anew(inside, python):
-    if python.minor < 12:
-        pytest.skip("no sys.monitoring")
     inside(
-        """
-        import sys
-        mon = sys.monitoring
-        def ours():
-            return next(i for i in range(6) if mon.get_tool(i) == "assay")
-        def lost(p):
-            return p.recording.processes[0].losses.get("hook_replaced", 0)
-        def stolen():
-            i = ours()
-            mon.free_tool_id(i)
-            mon.use_tool_id(i, "other")
-            mon.register_callback(i, mon.events.PY_START, lambda code, offset: None)
-            mon.set_events(i, mon.events.PY_START | mon.events.PY_RETURN)
-        ways = [
-            lambda: mon.set_events(ours(), 0),
-            lambda: [mon.register_callback(ours(), 1 << e, None) for e in range(9)],
-            lambda: list(map(mon.set_events, [ours()], [0])),
-            lambda: mon.free_tool_id(ours()),
-            stolen,
-        ]
-        for way in ways:
-            with assay.profile() as outer:
-                v()
-                way()
-                v()
-                with assay.profile() as inner:  # sees all again
-                    v()
-            assert lost(outer) == 1, (way, lost(outer))
-            assert lost(inner) == 0 and calls(inner) == {"v": 1, "w": 1}, (way, lost(inner), calls(inner))
-            way()  # while nothing is measured: no loss
-            with assay.profile() as p:
-                v()
-            assert lost(p) == 0 and calls(p) == {"v": 1, "w": 1}, (way, lost(p), calls(p))
-        """
+        "import sys\n"
+        + (TAKES_THE_HOOK if python.minor == 11 else TAKES_THE_TOOL)
+        + """
+def lost(p):
+    return p.recording.processes[0].losses.get("hook_replaced", 0)
+for way in ways:
+    with assay.profile() as outer:
+        v()
+        way()
+        v()
+        with assay.profile() as inner:  # sees all again
+            v()
+    assert lost(outer) == 1, (way, lost(outer))
+    assert lost(inner) == 0 and calls(inner) == {"v": 1, "w": 1}, (way, lost(inner), calls(inner))
+    way()  # while nothing is measured: no loss
+    with assay.profile() as p:
+        v()
+    assert lost(p) == 0 and calls(p) == {"v": 1, "w": 1}, (way, lost(p), calls(p))
+"""
     )
 
 
