@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from pathlib import Path
 
 import pytest
+from building import embed
 from tree import read
 
 SOURCE = r"""
@@ -25,39 +24,12 @@ int main(void)
 }
 """
 
-FACTS = """
-import json, sys, sysconfig
-get = sysconfig.get_config_var
-print(json.dumps([sysconfig.get_path("include"), get("LIBDIR"), get("LDLIBRARY"), get("Py_ENABLE_SHARED")]))
-"""
-
 
 @pytest.fixture
 def embedding(python, tmp_path: Path) -> Path:
     """A program that embeds this interpreter."""
-    include, libdir, library, shared = json.loads(
-        subprocess.run([python, "-I", "-c", FACTS], capture_output=True, text=True, check=True).stdout
-    )
-    if not shared:
-        pytest.skip(f"{python} has no shared library to embed")
-    program = tmp_path / "embedding"
-    (tmp_path / "embedding.c").write_text(SOURCE)
-    name = library.removeprefix("lib").split(".so")[0]
-    subprocess.run(
-        [
-            "cc",
-            "-w",
-            tmp_path / "embedding.c",
-            "-o",
-            program,
-            f"-I{include}",
-            f"-L{libdir}",
-            f"-Wl,-rpath,{libdir}",
-            f"-l{name}",
-        ],
-        check=True,
-    )
-    return program
+    embed(python, tmp_path / "embedding", SOURCE)
+    return tmp_path / "embedding"
 
 
 def test_runtime_that_is_initialised_again_goes_on_being_measured(assay, embedding: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from building import compile_c, embed
 
 PROBE = Path(__file__).with_name("probe.py")
 
@@ -322,11 +323,6 @@ def test_a_python_that_the_program_starts_is_counted_however_it_starts(pair, sta
     assert "1 Python that was started was not measured" in result.stderr
 
 
-def compile_c(path: Path, source: str, *flags: str) -> None:
-    path.with_suffix(".c").write_text(source)
-    subprocess.run(["cc", "-o", path, path.with_suffix(".c"), *flags], check=True, timeout=60)
-
-
 SHOW_ENVIRONMENT = """
 #include <stdio.h>
 extern char **environ;
@@ -432,16 +428,7 @@ def embedding(python, tmp_path) -> Path:
 
     From 3.13 on a sub-interpreter sees our variables in os.environ: docs/semantics.md.
     """
-    names = ("LIBDIR", "LDVERSION", "Py_ENABLE_SHARED")
-    ask = f"import sysconfig as s; print(s.get_path('include'), *map(s.get_config_var, {names}), sep='\\n')"
-    include, libdir, version, shared = subprocess.run(
-        [os.fspath(python), "-c", ask], capture_output=True, text=True, check=True
-    ).stdout.split()
-    if shared != "1":
-        pytest.skip("this Python is not built as a library")
-    compile_c(
-        tmp_path / "embedding", EMBEDDING, f"-I{include}", f"-L{libdir}", f"-lpython{version}", f"-Wl,-rpath,{libdir}"
-    )
+    embed(python, tmp_path / "embedding", EMBEDDING)
     return tmp_path / "embedding"
 
 

@@ -308,9 +308,7 @@ def test_threads_have_their_own_tags(run):
     assert report.under_tags("w") == {("job=a",): 1, ("job=b",): 1, ("job=c",): 1}
 
 
-def test_task_group_and_cancelled_task(run, python):
-    if python.minor < 11:
-        pytest.skip("no TaskGroup")
+def test_task_group_and_cancelled_task(run):
     report = run(
         """
         async def forever():
