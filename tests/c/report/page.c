@@ -46,3 +46,44 @@ page_answer(const asy_profile *p)
     *end = '\0';
     return text;
 }
+
+void
+page_expect_answer(build *b, const char *whole)
+{
+    asy_profile *p = build_load(b);
+    char *text = page_answer(p);
+
+    assert_string_equal(text, whole);
+    free(text);
+    asy_profile_free(p);
+}
+
+static void
+expect_part(const char *text, const char *part)
+{
+    if (strstr(text, part) == NULL) {
+        fail_msg("no \"%s\" in:\n%s", part, text);
+    }
+}
+
+void
+page_expect_in_answer(build *b, const char *part)
+{
+    asy_profile *p = build_load(b);
+    char *text = page_answer(p);
+
+    expect_part(text, part);
+    free(text);
+    asy_profile_free(p);
+}
+
+void
+page_expect_in_summary(build *b, const char *part)
+{
+    asy_profile *p = build_load(b);
+    char *text = page_summary(p, 80, false);
+
+    expect_part(text, part);
+    free(text);
+    asy_profile_free(p);
+}

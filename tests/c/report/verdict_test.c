@@ -12,12 +12,20 @@
 #include "page.h"
 #include "report/out.h"
 
+// Begins the recording of x.py, which is in its top level for `self_ns`; returns that node.
+static uint32_t
+begin(build *b, uint64_t self_ns)
+{
+    build_begin(b, "x.py", "/srv", "x.py");
+    build_thread(b, "MainThread");
+    b->process.program_node = build_node(b, 0, 0, build_python(b, "<module>", "/srv/x.py", 1), 1, self_ns, 0);
+    return b->process.program_node;
+}
+
 static void
 test_waiting_program_is_answered_by_what_it_waits_for(void **state)
 {
-    asy_profile *p;
     build b;
-    char *text;
     uint32_t process, n;
 
     (void)state;
@@ -32,13 +40,9 @@ test_waiting_program_is_answered_by_what_it_waits_for(void **state)
     build_node(&b, 0, n, build_c(&b, "sorted", "builtins"), 1, 18 * MS, 0);
     build_node(&b, 0, n, build_c(&b, "sleep", "time"), 1, 800 * MS, 799 * MS);
     build_end(&b, 920 * MS);
-    p = build_load(&b);
-    text = page_answer(p);
-    assert_string_equal(
-        text, "assay: 89 % of 920 ms is process_data (first_profile.py:16), waiting (sleep); 1 call, from main\n"
-              "  of it 800 ms time.sleep (waiting), 18.0 ms sorted\n");
-    free(text);
-    asy_profile_free(p);
+    page_expect_answer(
+        &b, "assay: 89 % of 920 ms is process_data (first_profile.py:16), waiting (sleep); 1 call, from main\n"
+            "  of it 800 ms time.sleep (waiting), 18.0 ms sorted\n");
     build_free(&b);
 }
 
@@ -46,20 +50,16 @@ test_waiting_program_is_answered_by_what_it_waits_for(void **state)
 static void
 test_idle_threads_are_not_the_answer(void **state)
 {
-    asy_profile *p;
     build b;
-    char *text;
-    uint32_t get, acquire, work, n;
+    uint32_t top, get, acquire, work, n;
 
     (void)state;
-    build_begin(&b, "x.py", "/srv", "x.py");
+    top = begin(&b, 1 * MS);
     get = build_python(&b, "Queue.get", "/usr/lib/python3.13/queue.py", 154);
     acquire = build_c(&b, "lock.acquire", "_thread");
     work = build_python(&b, "crunch", "/srv/x.py", 5);
-    build_thread(&b, "MainThread");
-    b.process.program_node = build_node(&b, 0, 0, build_python(&b, "<module>", "/srv/x.py", 1), 1, 1 * MS, 0);
     n = build_python(&b, "Thread.join", "/usr/lib/python3.13/threading.py", 1087);
-    n = build_node(&b, 0, b.process.program_node, n, 1, 0, 0);
+    n = build_node(&b, 0, top, n, 1, 0, 0);
     build_node(&b, 0, n, acquire, 1, 5000 * MS, 5000 * MS);
     for (uint32_t t = 1; t < 9; t++) {
         build_thread(&b, "worker");
@@ -70,20 +70,14 @@ test_idle_threads_are_not_the_answer(void **state)
         }
     }
     build_end(&b, 5000 * MS);
-    p = build_load(&b);
-    text = page_answer(p);
-    assert_non_null(strstr(text, "assay: 80 % of 5.00 s is crunch (x.py:5), running; 2 calls, all from loop"));
-    free(text);
-    asy_profile_free(p);
+    page_expect_in_answer(&b, "assay: 80 % of 5.00 s is crunch (x.py:5), running; 2 calls, all from loop");
     build_free(&b);
 }
 
 static void
 test_idleness_is_the_answer_where_there_is_nothing_else(void **state)
 {
-    asy_profile *p;
     build b;
-    char *text;
 
     (void)state;
     build_begin(&b, "x.py", "/srv", "x.py");
@@ -91,11 +85,7 @@ test_idleness_is_the_answer_where_there_is_nothing_else(void **state)
     b.process.program_node = build_node(&b, 0, 0, build_python(&b, "serve", "/srv/x.py", 1), 1, 1 * MS, 0);
     build_node(&b, 0, b.process.program_node, build_c(&b, "epoll.poll", "select"), 4, 5000 * MS, 5000 * MS);
     build_end(&b, 5001 * MS);
-    p = build_load(&b);
-    text = page_answer(p);
-    assert_non_null(strstr(text, "serve (x.py:1), waiting for other threads or for work (poll)"));
-    free(text);
-    asy_profile_free(p);
+    page_expect_in_answer(&b, "serve (x.py:1), waiting for other threads or for work (poll)");
     build_free(&b);
 }
 
@@ -103,68 +93,47 @@ test_idleness_is_the_answer_where_there_is_nothing_else(void **state)
 static void
 test_starved_program_is_judged_by_the_time_it_had(void **state)
 {
-    asy_profile *p;
     build b;
-    char *text;
+    uint32_t top;
 
     (void)state;
-    build_begin(&b, "x.py", "/srv", "x.py");
-    build_thread(&b, "MainThread");
-    b.process.program_node = build_node(&b, 0, 0, build_python(&b, "<module>", "/srv/x.py", 1), 1, 500 * MS, 0);
-    build_node(&b, 0, b.process.program_node, build_python(&b, "f", "/srv/x.py", 4), 2, 9500 * MS, 8000 * MS);
+    top = begin(&b, 500 * MS);
+    build_node(&b, 0, top, build_python(&b, "f", "/srv/x.py", 4), 2, 9500 * MS, 8000 * MS);
     build_end(&b, 10000 * MS);
-    p = build_load(&b);
-    text = page_answer(p);
-    assert_string_equal(text,
-                        "assay: 75 % of the 2.00 s that it ran is f (x.py:4), running; 2 calls, all from top level\n");
-    free(text);
-    asy_profile_free(p);
+    page_expect_answer(&b,
+                       "assay: 75 % of the 2.00 s that it ran is f (x.py:4), running; 2 calls, all from top level\n");
     build_free(&b);
 }
 
 static void
 test_function_that_runs_and_waits_is_judged_by_both(void **state)
 {
-    asy_profile *p;
     build b;
-    char *text;
-    uint32_t n;
+    uint32_t top, n;
 
     (void)state;
-    build_begin(&b, "x.py", "/srv", "x.py");
-    build_thread(&b, "MainThread");
-    b.process.program_node = build_node(&b, 0, 0, build_python(&b, "<module>", "/srv/x.py", 1), 1, 100 * MS, 0);
-    n = build_node(&b, 0, b.process.program_node, build_python(&b, "f", "/srv/x.py", 4), 2, 500 * MS, 0);
+    top = begin(&b, 100 * MS);
+    n = build_node(&b, 0, top, build_python(&b, "f", "/srv/x.py", 4), 2, 500 * MS, 0);
     build_node(&b, 0, n, build_c(&b, "Cursor.execute", "sqlite3"), 2, 400 * MS, 400 * MS);
     build_end(&b, 1000 * MS);
-    p = build_load(&b);
-    text = page_answer(p);
-    assert_string_equal(
-        text,
+    page_expect_answer(
+        &b,
         "assay: 90 % of 1.00 s is f (x.py:4), 500 ms running, 400 ms waiting (sqlite3); 2 calls, all from top level\n"
         "  of it 500 ms its own code, 400 ms Cursor.execute (waiting)\n");
-    free(text);
-    asy_profile_free(p);
     build_free(&b);
 }
 
 static void
 test_run_too_short_to_judge_is_said(void **state)
 {
-    asy_profile *p;
     build b;
-    char *text;
 
     (void)state;
     build_begin(&b, "", "/srv", "");
     build_thread(&b, "MainThread");
     build_node(&b, 0, 0, build_python(&b, "f", "/srv/x.py", 4), 2, 4000, 0);
     build_end(&b, 5000);
-    p = build_load(&b);
-    text = page_answer(p);
-    assert_string_equal(text, "assay: the program took 5.00 µs: too short to say where it went\n");
-    free(text);
-    asy_profile_free(p);
+    page_expect_answer(&b, "assay: the program took 5.00 µs: too short to say where it went\n");
     build_free(&b);
 }
 
@@ -172,23 +141,15 @@ test_run_too_short_to_judge_is_said(void **state)
 static void
 test_comprehension_is_part_of_its_function(void **state)
 {
-    asy_profile *p;
     build b;
-    char *text;
-    uint32_t n;
+    uint32_t top, n;
 
     (void)state;
-    build_begin(&b, "x.py", "/srv", "x.py");
-    build_thread(&b, "MainThread");
-    b.process.program_node = build_node(&b, 0, 0, build_python(&b, "<module>", "/srv/x.py", 1), 1, 1 * MS, 0);
-    n = build_node(&b, 0, b.process.program_node, build_python(&b, "lookup", "/srv/x.py", 4), 50, 1 * MS, 0);
+    top = begin(&b, 1 * MS);
+    n = build_node(&b, 0, top, build_python(&b, "lookup", "/srv/x.py", 4), 50, 1 * MS, 0);
     build_node(&b, 0, n, build_python(&b, "lookup.<locals>.<dictcomp>", "/srv/x.py", 5), 50, 900 * MS, 0);
     build_end(&b, 910 * MS);
-    p = build_load(&b);
-    text = page_answer(p);
-    assert_string_equal(text, "assay: 99 % of 910 ms is lookup (x.py:4), running; 50 calls, all from top level\n");
-    free(text);
-    asy_profile_free(p);
+    page_expect_answer(&b, "assay: 99 % of 910 ms is lookup (x.py:4), running; 50 calls, all from top level\n");
     build_free(&b);
 }
 
@@ -196,33 +157,23 @@ test_comprehension_is_part_of_its_function(void **state)
 static void
 test_lock_that_nobody_works_under_is_the_answer(void **state)
 {
-    asy_profile *p;
     build b;
-    char *text;
-    uint32_t acquire, n;
+    uint32_t top, acquire, n;
 
     (void)state;
-    build_begin(&b, "x.py", "/srv", "x.py");
+    top = begin(&b, 1 * MS);
     acquire = build_c(&b, "lock.acquire", "_thread");
-    build_thread(&b, "MainThread");
-    b.process.program_node = build_node(&b, 0, 0, build_python(&b, "<module>", "/srv/x.py", 1), 1, 1 * MS, 0);
-    n = build_node(&b, 0, b.process.program_node, build_python(&b, "locked", "/srv/x.py", 3), 1, 0, 0);
+    n = build_node(&b, 0, top, build_python(&b, "locked", "/srv/x.py", 3), 1, 0, 0);
     build_node(&b, 0, n, acquire, 1, 300 * MS, 300 * MS);
-    n = build_node(&b, 0, b.process.program_node, build_python(&b, "receive", "/srv/x.py", 5), 1, 0, 0);
+    n = build_node(&b, 0, top, build_python(&b, "receive", "/srv/x.py", 5), 1, 0, 0);
     build_node(&b, 0, n, build_c(&b, "socket.recv", "_socket"), 1, 100 * MS, 100 * MS);
     n = build_python(&b, "Queue.get", "/usr/lib/python3.13/queue.py", 154);
-    n = build_node(&b, 0, b.process.program_node, n, 1, 0, 0);
+    n = build_node(&b, 0, top, n, 1, 0, 0);
     build_node(&b, 0, n, acquire, 1, 200 * MS, 200 * MS);
     build_end(&b, 601 * MS);
-    p = build_load(&b);
-    text = page_answer(p);
-    assert_string_equal(text, "assay: 50 % of 601 ms is locked (x.py:3), waiting (lock); 1 call, from top level\n"
-                              "  of it 300 ms lock.acquire (waiting)\n");
-    free(text);
-    text = page_summary(p, 80, false);
-    assert_non_null(strstr(text, "lock.acquire _thread (waiting)"));
-    free(text);
-    asy_profile_free(p);
+    page_expect_answer(&b, "assay: 50 % of 601 ms is locked (x.py:3), waiting (lock); 1 call, from top level\n"
+                           "  of it 300 ms lock.acquire (waiting)\n");
+    page_expect_in_summary(&b, "lock.acquire _thread (waiting)");
     build_free(&b);
 }
 
@@ -230,28 +181,20 @@ test_lock_that_nobody_works_under_is_the_answer(void **state)
 static void
 test_lock_of_a_thread_that_works_is_not_the_answer(void **state)
 {
-    asy_profile *p;
     build b;
-    char *text;
-    uint32_t acquire, n;
+    uint32_t top, acquire, n;
 
     (void)state;
-    build_begin(&b, "x.py", "/srv", "x.py");
+    top = begin(&b, 1 * MS);
     acquire = build_c(&b, "lock.acquire", "_thread");
-    build_thread(&b, "MainThread");
-    b.process.program_node = build_node(&b, 0, 0, build_python(&b, "<module>", "/srv/x.py", 1), 1, 1 * MS, 0);
-    build_node(&b, 0, b.process.program_node, build_python(&b, "work", "/srv/x.py", 3), 1, 900 * MS, 0);
+    build_node(&b, 0, top, build_python(&b, "work", "/srv/x.py", 3), 1, 900 * MS, 0);
     for (uint32_t t = 1; t < 5; t++) {
         build_thread(&b, "waiter");
         n = build_node(&b, t, 0, build_python(&b, "take", "/srv/x.py", 9), 1, 0, 0);
         build_node(&b, t, n, acquire, 1, 900 * MS, 900 * MS);
     }
     build_end(&b, 1000 * MS);
-    p = build_load(&b);
-    text = page_answer(p);
-    assert_string_equal(text, "assay: 90 % of 1.00 s is work (x.py:3), running; 1 call, from top level\n");
-    free(text);
-    asy_profile_free(p);
+    page_expect_answer(&b, "assay: 90 % of 1.00 s is work (x.py:3), running; 1 call, from top level\n");
     build_free(&b);
 }
 
@@ -259,28 +202,20 @@ test_lock_of_a_thread_that_works_is_not_the_answer(void **state)
 static void
 test_running_and_waiting_are_ranked_together(void **state)
 {
-    asy_profile *p;
     build b;
-    char *text;
     char name[16];
-    uint32_t n;
+    uint32_t top, n;
 
     (void)state;
-    build_begin(&b, "x.py", "/srv", "x.py");
-    build_thread(&b, "MainThread");
-    b.process.program_node = build_node(&b, 0, 0, build_python(&b, "<module>", "/srv/x.py", 1), 1, 1 * MS, 0);
+    top = begin(&b, 1 * MS);
     for (uint32_t i = 0; i < 14; i++) {
         snprintf(name, sizeof name, "work%u", i);
-        build_node(&b, 0, b.process.program_node, build_python(&b, name, "/srv/x.py", 10 + i), 1, 50 * MS, 0);
+        build_node(&b, 0, top, build_python(&b, name, "/srv/x.py", 10 + i), 1, 50 * MS, 0);
     }
-    n = build_node(&b, 0, b.process.program_node, build_python(&b, "fetch", "/srv/x.py", 3), 1, 0, 0);
+    n = build_node(&b, 0, top, build_python(&b, "fetch", "/srv/x.py", 3), 1, 0, 0);
     build_node(&b, 0, n, build_c(&b, "sleep", "time"), 1, 400 * MS, 400 * MS);
     build_end(&b, 1101 * MS);
-    p = build_load(&b);
-    text = page_answer(p);
-    assert_non_null(strstr(text, "assay: 36 % of 1.10 s is fetch (x.py:3), waiting (sleep); 1 call"));
-    free(text);
-    asy_profile_free(p);
+    page_expect_in_answer(&b, "assay: 36 % of 1.10 s is fetch (x.py:3), waiting (sleep); 1 call");
     build_free(&b);
 }
 
@@ -288,25 +223,17 @@ test_running_and_waiting_are_ranked_together(void **state)
 static void
 test_sleep_beside_the_work_is_not_the_answer(void **state)
 {
-    asy_profile *p;
     build b;
-    char *text;
-    uint32_t n;
+    uint32_t top, n;
 
     (void)state;
-    build_begin(&b, "x.py", "/srv", "x.py");
-    build_thread(&b, "MainThread");
-    b.process.program_node = build_node(&b, 0, 0, build_python(&b, "<module>", "/srv/x.py", 1), 1, 300 * MS, 0);
-    build_node(&b, 0, b.process.program_node, build_python(&b, "work", "/srv/x.py", 3), 1, 700 * MS, 0);
+    top = begin(&b, 300 * MS);
+    build_node(&b, 0, top, build_python(&b, "work", "/srv/x.py", 3), 1, 700 * MS, 0);
     build_thread(&b, "heart");
     n = build_node(&b, 1, 0, build_python(&b, "beat", "/srv/x.py", 9), 1, 0, 0);
     build_node(&b, 1, n, build_c(&b, "sleep", "time"), 10, 1000 * MS, 999 * MS);
     build_end(&b, 1000 * MS);
-    p = build_load(&b);
-    text = page_answer(p);
-    assert_string_equal(text, "assay: 70 % of 1.00 s is work (x.py:3), running; 1 call, from top level\n");
-    free(text);
-    asy_profile_free(p);
+    page_expect_answer(&b, "assay: 70 % of 1.00 s is work (x.py:3), running; 1 call, from top level\n");
     build_free(&b);
 }
 
@@ -314,31 +241,21 @@ test_sleep_beside_the_work_is_not_the_answer(void **state)
 static void
 test_own_cost_is_off_the_whole_as_off_the_parts(void **state)
 {
-    asy_profile *p;
     build b;
-    char *text;
-    uint32_t n;
+    uint32_t top, n;
 
     (void)state;
-    build_begin(&b, "x.py", "/srv", "x.py");
+    top = begin(&b, 0);
     b.process.cost_py_in_ps = 100000;
     b.process.cost_py_out_ps = 100000;
-    build_thread(&b, "MainThread");
-    b.process.program_node = build_node(&b, 0, 0, build_python(&b, "<module>", "/srv/x.py", 1), 1, 0, 0);
-    n = build_node(&b, 0, b.process.program_node, build_python(&b, "loop", "/srv/x.py", 3), 1, 350 * MS, 0);
+    n = build_node(&b, 0, top, build_python(&b, "loop", "/srv/x.py", 3), 1, 350 * MS, 0);
     build_node(&b, 0, n, build_python(&b, "nothing", "/srv/x.py", 2), 3000000, 350 * MS, 0);
-    n = build_node(&b, 0, b.process.program_node, build_python(&b, "nap", "/srv/x.py", 6), 1, 0, 0);
+    n = build_node(&b, 0, top, build_python(&b, "nap", "/srv/x.py", 6), 1, 0, 0);
     build_node(&b, 0, n, build_c(&b, "sleep", "time"), 1, 300 * MS, 300 * MS);
     build_end(&b, 1000 * MS);
-    p = build_load(&b);
-    text = page_answer(p);
-    assert_non_null(strstr(text, "assay: 75 % of 400 ms is nap (x.py:6), waiting (sleep); 1 call, from top level"));
-    free(text);
-    text = page_summary(p, 80, false);
-    assert_non_null(strstr(text, "wall 400 ms · running 100 ms"));
-    assert_non_null(strstr(text, "our own 600 ms taken off"));
-    free(text);
-    asy_profile_free(p);
+    page_expect_in_answer(&b, "assay: 75 % of 400 ms is nap (x.py:6), waiting (sleep); 1 call, from top level");
+    page_expect_in_summary(&b, "wall 400 ms · running 100 ms");
+    page_expect_in_summary(&b, "our own 600 ms taken off");
     build_free(&b);
 }
 
@@ -346,59 +263,42 @@ test_own_cost_is_off_the_whole_as_off_the_parts(void **state)
 static void
 test_own_cost_beside_a_sleep_is_not_off_the_wall_time(void **state)
 {
-    asy_profile *p;
     build b;
-    char *text;
+    uint32_t top;
 
     (void)state;
-    build_begin(&b, "x.py", "/srv", "x.py");
+    top = begin(&b, 0);
     b.process.cost_py_in_ps = 100000;
-    build_thread(&b, "MainThread");
-    b.process.program_node = build_node(&b, 0, 0, build_python(&b, "<module>", "/srv/x.py", 1), 1, 0, 0);
-    build_node(&b, 0, b.process.program_node, build_c(&b, "sleep", "time"), 1, 1000 * MS, 1000 * MS);
+    build_node(&b, 0, top, build_c(&b, "sleep", "time"), 1, 1000 * MS, 1000 * MS);
     build_thread(&b, "worker");
     build_node(&b, 1, 0, build_python(&b, "nothing", "/srv/x.py", 2), 3000000, 350 * MS, 0);
     build_end(&b, 1000 * MS);
-    p = build_load(&b);
-    text = page_summary(p, 80, false);
-    assert_non_null(strstr(text, "wall 1.00 s · running 50.0 ms"));
-    free(text);
-    asy_profile_free(p);
+    page_expect_in_summary(&b, "wall 1.00 s · running 50.0 ms");
     build_free(&b);
 }
 
 static void
 test_keys_are_in_order_of_what_ran_under_them(void **state)
 {
-    asy_profile *p;
     build b;
-    char *text;
-    uint32_t work, n;
+    uint32_t top, work, n;
 
     (void)state;
-    build_begin(&b, "x.py", "/srv", "x.py");
+    top = begin(&b, 0);
     work = build_python(&b, "work", "/srv/x.py", 3);
-    build_thread(&b, "MainThread");
-    b.process.program_node = build_node(&b, 0, 0, build_python(&b, "<module>", "/srv/x.py", 1), 1, 0, 0);
-    n = build_node(&b, 0, b.process.program_node, build_tag(&b, "alpha", "one"), 1, 0, 0);
+    n = build_node(&b, 0, top, build_tag(&b, "alpha", "one"), 1, 0, 0);
     build_node(&b, 0, n, work, 1, 100 * MS, 0);
-    n = build_node(&b, 0, b.process.program_node, build_tag(&b, "zeta", ""), 1, 0, 0);
+    n = build_node(&b, 0, top, build_tag(&b, "zeta", ""), 1, 0, 0);
     build_node(&b, 0, n, work, 1, 800 * MS, 0);
     build_end(&b, 900 * MS);
-    p = build_load(&b);
-    text = page_summary(p, 80, false);
-    assert_non_null(strstr(text, "\n  zeta: '' 800 ms ▇▇▇▇▇▇▇▇\n  alpha: one 100 ms ▇\n"));
-    free(text);
-    asy_profile_free(p);
+    page_expect_in_summary(&b, "\n  zeta: '' 800 ms ▇▇▇▇▇▇▇▇\n  alpha: one 100 ms ▇\n");
     build_free(&b);
 }
 
 static void
 test_start_up_is_counted_apart(void **state)
 {
-    asy_profile *p;
     build b;
-    char *text;
 
     (void)state;
     build_begin(&b, "x.py", "/srv", "x.py");
@@ -406,11 +306,7 @@ test_start_up_is_counted_apart(void **state)
     build_node(&b, 0, 0, build_python(&b, "site", "<frozen site>", 1), 250, 1 * MS, 0);
     b.process.program_node = build_node(&b, 0, 0, build_python(&b, "<module>", "/srv/x.py", 1), 1, 900 * MS, 0);
     build_end(&b, 901 * MS);
-    p = build_load(&b);
-    text = page_summary(p, 80, false);
-    assert_non_null(strstr(text, "  exact: 1 call counted, none lost; 250 more in start-up"));
-    free(text);
-    asy_profile_free(p);
+    page_expect_in_summary(&b, "  exact: 1 call counted, none lost; 250 more in start-up");
     build_free(&b);
 }
 
@@ -421,15 +317,13 @@ test_long_answers_are_wrapped_within_a_clause(void **state)
     asy_profile *p;
     build b;
     char *text;
-    uint32_t n;
+    uint32_t top, n;
 
     (void)state;
-    build_begin(&b, "x.py", "/srv", "x.py");
+    top = begin(&b, 0);
     n = build_python(&b, "a_function_with_a_rather_long_name_in_it", "/srv/some_directory/another_one/module_of_it.py",
                      3);
-    build_thread(&b, "MainThread");
-    b.process.program_node = build_node(&b, 0, 0, build_python(&b, "<module>", "/srv/x.py", 1), 1, 0, 0);
-    n = build_node(&b, 0, b.process.program_node, n, 1, 500 * MS, 0);
+    n = build_node(&b, 0, top, n, 1, 500 * MS, 0);
     build_node(&b, 0, n, build_c(&b, "Cursor.execute", "sqlite3"), 2, 400 * MS, 400 * MS);
     build_end(&b, 900 * MS);
     p = build_load(&b);
