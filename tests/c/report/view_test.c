@@ -48,6 +48,22 @@ flat_row(const asy_view *v, uint32_t func)
     return row;
 }
 
+// What `links` finds for `func`: `count` rows. Returns that of `other`.
+static asy_row
+link_row(asy_status links(const asy_view *, uint32_t, asy_row **, uint32_t *), const asy_view *v, uint32_t func,
+         uint32_t count, uint32_t other)
+{
+    asy_row *rows;
+    asy_row row;
+    uint32_t found;
+
+    assert_int_equal(links(v, func, &rows, &found), ASY_OK);
+    assert_int_equal(found, count);
+    row = *row_of(rows, found, other);
+    free(rows);
+    return row;
+}
+
 // fib → fib → fib, once beside it below g.
 static void
 test_recursion_counts_total_once(void **state)
@@ -90,9 +106,8 @@ test_callers_and_callees_add_up_to_the_total(void **state)
     build b;
     asy_profile *p;
     asy_view *v;
-    asy_row *rows;
-    uint32_t f, x, y, leaf, n, count;
-    uint64_t sum = 0;
+    asy_row row;
+    uint32_t f, x, y, leaf, n;
 
     (void)state;
     build_begin(&b, "", "/p", "");
@@ -111,22 +126,15 @@ test_callers_and_callees_add_up_to_the_total(void **state)
     p = build_load(&b);
     v = view_of(p, NULL);
 
-    assert_int_equal(asy_rows_callers(v, f, &rows, &count), ASY_OK);
-    assert_int_equal(count, 3);
-    for (uint32_t i = 0; i < count; i++) {
-        sum += rows[i].func == f ? 0 : rows[i].total_ns;
-    }
-    assert_int_equal(sum, flat_row(v, f).total_ns);
-    assert_int_equal(sum, 94 + 80);
-    assert_int_equal(row_of(rows, count, x)->total_ns, 94);
-    assert_int_equal(row_of(rows, count, f)->calls, 1);
-    assert_int_equal(row_of(rows, count, f)->total_ns, 14); // within the 94
-    free(rows);
+    assert_int_equal(link_row(asy_rows_callers, v, f, 3, x).total_ns, 94);
+    assert_int_equal(link_row(asy_rows_callers, v, f, 3, y).total_ns, 80);
+    assert_int_equal(link_row(asy_rows_callers, v, f, 3, f).calls, 1);
+    assert_int_equal(link_row(asy_rows_callers, v, f, 3, f).total_ns, 14); // within the 94
+    assert_int_equal(flat_row(v, f).total_ns, 94 + 80);
 
-    assert_int_equal(asy_rows_callees(v, f, &rows, &count), ASY_OK);
-    assert_int_equal(row_of(rows, count, leaf)->calls, 11);
-    assert_int_equal(row_of(rows, count, leaf)->total_ns + flat_row(v, f).self_ns, flat_row(v, f).total_ns);
-    free(rows);
+    row = link_row(asy_rows_callees, v, f, 2, leaf);
+    assert_int_equal(row.calls, 11);
+    assert_int_equal(row.total_ns + flat_row(v, f).self_ns, flat_row(v, f).total_ns);
     asy_view_free(v);
     asy_profile_free(p);
     build_free(&b);
@@ -139,8 +147,8 @@ test_callers_of_a_recursive_function_have_its_time_once_each(void **state)
     build b;
     asy_profile *p;
     asy_view *v;
-    asy_row *rows;
-    uint32_t m, fib, even, odd, n, top, count;
+    asy_row row;
+    uint32_t m, fib, even, odd, n, top;
 
     (void)state;
     build_begin(&b, "", "/p", "");
@@ -161,32 +169,25 @@ test_callers_of_a_recursive_function_have_its_time_once_each(void **state)
     p = build_load(&b);
     v = view_of(p, NULL);
 
-    assert_int_equal(asy_rows_callers(v, fib, &rows, &count), ASY_OK);
-    assert_int_equal(count, 2);
-    assert_int_equal(row_of(rows, count, m)->total_ns, 70);
-    assert_int_equal(row_of(rows, count, m)->primitive, 1);
-    assert_int_equal(row_of(rows, count, fib)->calls, 6);
-    assert_int_equal(row_of(rows, count, fib)->primitive, 0);
-    assert_int_equal(row_of(rows, count, fib)->total_ns, 60);
-    assert_int_equal(row_of(rows, count, fib)->total_wait_ns, 10);
-    free(rows);
-    assert_int_equal(asy_rows_callees(v, fib, &rows, &count), ASY_OK);
-    assert_int_equal(count, 1);
-    assert_int_equal(row_of(rows, count, fib)->calls, 6);
-    assert_int_equal(row_of(rows, count, fib)->primitive, 0);
-    assert_int_equal(row_of(rows, count, fib)->total_ns, 60);
-    free(rows);
+    row = link_row(asy_rows_callers, v, fib, 2, m);
+    assert_int_equal(row.primitive, 1);
+    assert_int_equal(row.total_ns, 70);
+    row = link_row(asy_rows_callers, v, fib, 2, fib);
+    assert_int_equal(row.calls, 6);
+    assert_int_equal(row.primitive, 0);
+    assert_int_equal(row.total_ns, 60);
+    assert_int_equal(row.total_wait_ns, 10);
+    row = link_row(asy_rows_callees, v, fib, 1, fib);
+    assert_int_equal(row.calls, 6);
+    assert_int_equal(row.primitive, 0);
+    assert_int_equal(row.total_ns, 60);
 
-    assert_int_equal(asy_rows_callers(v, even, &rows, &count), ASY_OK);
-    assert_int_equal(row_of(rows, count, m)->total_ns, 1000);
-    assert_int_equal(row_of(rows, count, odd)->total_ns, 700);
-    free(rows);
-    assert_int_equal(asy_rows_callers(v, odd, &rows, &count), ASY_OK);
-    assert_int_equal(count, 1);
-    assert_int_equal(row_of(rows, count, even)->calls, 2);
-    assert_int_equal(row_of(rows, count, even)->primitive, 1);
-    assert_int_equal(row_of(rows, count, even)->total_ns, 900);
-    free(rows);
+    assert_int_equal(link_row(asy_rows_callers, v, even, 2, m).total_ns, 1000);
+    assert_int_equal(link_row(asy_rows_callers, v, even, 2, odd).total_ns, 700);
+    row = link_row(asy_rows_callers, v, odd, 1, even);
+    assert_int_equal(row.calls, 2);
+    assert_int_equal(row.primitive, 1);
+    assert_int_equal(row.total_ns, 900);
     asy_view_free(v);
     asy_profile_free(p);
     build_free(&b);
