@@ -348,12 +348,5 @@ write_page(asy_page *g)
 asy_status
 asy_report_json(const asy_profile *p, const asy_report *r, asy_out *o, char **problem)
 {
-    asy_page g = {.p = p, .r = r, .o = o, .problem = problem};
-    asy_status st = asy_page_open(&g);
-
-    if (st == ASY_OK) {
-        st = write_page(&g);
-    }
-    asy_page_close(&g);
-    return st;
+    return asy_page_make(p, r, o, problem, write_page);
 }

@@ -138,7 +138,24 @@ asy_listing_print(asy_out *o, const asy_profile *p, const asy_origin *origin, co
     print(o, &l, rows, count, head, indent);
 }
 
-void
+bool
+asy_listing_has_project(const asy_origin *origin, const asy_row *rows, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (rows[i].func != ASY_VIEW_NONE && origin[rows[i].func].project) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *
+asy_listing_legend(const asy_out *o)
+{
+    return o->color ? "bold: your code" : "* your code";
+}
+
+bool
 asy_listing_suspended(asy_out *o, const asy_profile *p, const asy_origin *origin, const asy_row *rows, uint32_t count,
                       const char *head, int indent)
 {
@@ -148,4 +165,5 @@ asy_listing_suspended(asy_out *o, const asy_profile *p, const asy_origin *origin
         l.suspended = l.suspended || rows[i].suspended_ns > 0;
     }
     print(o, &l, rows, count, head, indent);
+    return asy_listing_has_project(origin, rows, count);
 }

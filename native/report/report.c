@@ -52,8 +52,8 @@ find_labels(asy_page *g)
     return ASY_OK;
 }
 
-asy_status
-asy_page_open(asy_page *g)
+static asy_status
+open_page(asy_page *g)
 {
     const asy_view_select *s = &g->select;
     asy_status st;
@@ -77,13 +77,18 @@ asy_page_open(asy_page *g)
     return st;
 }
 
-void
-asy_page_close(asy_page *g)
+asy_status
+asy_page_make(const asy_profile *p, const asy_report *r, asy_out *o, char **problem, asy_status (*write)(asy_page *g))
 {
-    asy_view_free(g->view);
-    free(g->origin);
-    g->view = NULL;
-    g->origin = NULL;
+    asy_page g = {.p = p, .r = r, .o = o, .problem = problem};
+    asy_status st = open_page(&g);
+
+    if (st == ASY_OK) {
+        st = write(&g);
+    }
+    asy_view_free(g.view);
+    free(g.origin);
+    return st;
 }
 
 // What asy_words_func makes of it.
@@ -166,15 +171,19 @@ static void
 print_foot(asy_page *g)
 {
     asy_words losses = {0};
-    bool starred = !g->o->color && !g->r->by_tag;
+    asy_words parts = {0};
     const asy_view_sum *s = &g->view->startup;
 
-    if (g->select.part == ASY_VIEW_PROGRAM && s->self_ns > 0) {
-        asy_out_fmt(g->o, "%sleft out: start-up and shutdown, %s (--startup)\n", starred ? "* your code; " : "",
-                    asy_units_time(s->self_ns).s);
-    } else if (starred) {
-        asy_out_put(g->o, "* your code\n");
+    if (g->marked) {
+        asy_words_add(&parts, "%s", asy_listing_legend(g->o));
     }
+    if (g->select.part == ASY_VIEW_PROGRAM && s->self_ns > 0) {
+        asy_words_add(&parts, "left out: start-up and shutdown, %s (--startup)", asy_units_time(s->self_ns).s);
+    }
+    if (parts.count > 0) {
+        asy_words_wrap(g->o, &parts, "; ", 0, 2);
+    }
+    asy_words_clear(&parts);
     if (asy_words_no_c_calls(g->view->profile)) {
         asy_out_put(g->o, "C calls were not counted: time in C is its caller's own\n");
     }
@@ -210,7 +219,7 @@ print_rows(asy_page *g, asy_row *rows, uint32_t count, const char *head, int ind
     uint64_t rest = 0;
 
     asy_rows_sort(g->p, rows, count, g->r->order);
-    asy_listing_suspended(g->o, g->p, g->origin, rows, shown, head, indent);
+    g->marked = asy_listing_suspended(g->o, g->p, g->origin, rows, shown, head, indent) || g->marked;
     for (uint32_t i = shown; i < count; i++) {
         rest += rows[i].self_ns;
     }
@@ -290,7 +299,7 @@ print_edges(asy_page *g, const asy_row *row, bool callers)
         return st;
     }
     kept = keep_matching(g, rows, count);
-    asy_listing_suspended(g->o, g->p, g->origin, row, 1, "", 0);
+    g->marked = asy_listing_suspended(g->o, g->p, g->origin, row, 1, "", 0) || g->marked;
     if (count == 0) {
         asy_out_put(g->o, callers ? "  nothing called it\n\n" : "  it called nothing\n\n");
     } else if (kept == 0) {
@@ -438,12 +447,5 @@ print_page(asy_page *g)
 asy_status
 asy_report_text(const asy_profile *p, const asy_report *r, asy_out *o, char **problem)
 {
-    asy_page g = {.p = p, .r = r, .o = o, .problem = problem};
-    asy_status st = asy_page_open(&g);
-
-    if (st == ASY_OK) {
-        st = print_page(&g);
-    }
-    asy_page_close(&g);
-    return st;
+    return asy_page_make(p, r, o, problem, print_page);
 }

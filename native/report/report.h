@@ -42,11 +42,12 @@ typedef struct {
     asy_wall wall;
     asy_out *o;
     char **problem;
+    bool marked; // your code was, by its style or by a star: a legend is due
 } asy_page;
 
-// Check the filters of a page and make its view and origins; close it, whatever came of that. `p`, `r`, `o` and `problem` are set.
-asy_status asy_page_open(asy_page *g);
-void asy_page_close(asy_page *g);
+// Check the filters, make a page with its view, origins and wall time, and let `write` fill it. Errors: as asy_report_text.
+asy_status asy_page_make(const asy_profile *p, const asy_report *r, asy_out *o, char **problem,
+                         asy_status (*write)(asy_page *g));
 
 // Does the pattern (a shell pattern if it has any of *?[, else a part of the text) match name, place or place:line?
 bool asy_page_matches(const asy_page *g, uint32_t func, const char *pattern);

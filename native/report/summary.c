@@ -29,6 +29,8 @@ typedef struct {
     asy_origin *origin;
     asy_analysis analysis;
     asy_verdict verdict;
+    asy_row top[TABLE_ROWS + 1]; // of the table
+    uint32_t top_count;
     asy_out *o;
 } page;
 
@@ -110,6 +112,9 @@ print_budget(page *g)
     }
     asy_words_add(&parts, "%s %s, %s %s", asy_units_count(v->processes).s, v->processes == 1 ? "process" : "processes",
                   asy_units_count(v->threads).s, v->threads == 1 ? "thread" : "threads");
+    if (asy_listing_has_project(g->origin, g->top, g->top_count)) {
+        asy_words_add(&parts, "%s", asy_listing_legend(g->o));
+    }
     asy_out_put(g->o, "  ");
     asy_words_wrap(g->o, &parts, " · ", 2, 4);
     asy_words_clear(&parts);
@@ -125,10 +130,9 @@ only_waits_for_others(const page *g, const asy_row *r)
 }
 
 static asy_status
-print_table(page *g)
+choose_top(page *g)
 {
-    asy_row *rows;
-    asy_row top[TABLE_ROWS + 1];
+    asy_row *rows, *top = g->top;
     uint32_t count, kept = 0;
     asy_status st = asy_rows_flat(g->view, &rows, &count);
 
@@ -144,9 +148,7 @@ print_table(page *g)
         top[at] = rows[i];
         kept += kept < TABLE_ROWS;
     }
-    if (st == ASY_OK && kept > 0) {
-        asy_listing_print(g->o, g->p, g->origin, top, kept, "function", 2);
-    }
+    g->top_count = kept;
     free(rows);
     return st;
 }
@@ -402,8 +404,13 @@ print_page(page *g, const char *path)
     } else {
         st = print_answer(g);
         if (st == ASY_OK) {
+            st = choose_top(g);
+        }
+        if (st == ASY_OK) {
             print_budget(g);
-            st = print_table(g);
+            if (g->top_count > 0) {
+                asy_listing_print(g->o, g->p, g->origin, g->top, g->top_count, "function", 2);
+            }
         }
         if (st == ASY_OK) {
             st = print_tags(g);

@@ -129,6 +129,7 @@ add_node(walk *w, const entry *e)
     bool project = !tag && w->g->origin[n->func].project;
     char *name = asy_words_func(w->g->p, n->func, 400);
 
+    w->g->marked = w->g->marked || project;
     asy_table_row(&w->table, project ? ASY_STYLE_BOLD : ASY_STYLE_PLAIN);
     asy_table_cell(&w->table, asy_units_column(n->total_ns, w->whole_ns).s);
     asy_table_cell(&w->table, asy_units_percent(n->total_ns, w->whole_ns).s);

@@ -22,7 +22,7 @@
 #include "report/words.h"
 
 static char *
-report_of(const asy_profile *p, asy_report r, int width)
+report_in(const asy_profile *p, asy_report r, int width, bool color)
 {
     int fd = memfd_create("report", 0);
     char *problem = NULL;
@@ -30,7 +30,7 @@ report_of(const asy_profile *p, asy_report r, int width)
 
     assert_true(fd >= 0);
     r.path = "nightly_report.assay";
-    asy_out_open(&o, fd, width, false);
+    asy_out_open(&o, fd, width, color);
     assert_int_equal(asy_report_text(p, &r, &o, &problem), ASY_OK);
     assert_null(problem);
     assert_int_equal(asy_out_close(&o), ASY_OK);
@@ -57,6 +57,12 @@ check_golden(const char *name, const char *text)
     fclose(f);
     assert_string_equal(text, wanted);
     free(wanted);
+}
+
+static char *
+report_of(const asy_profile *p, asy_report r, int width)
+{
+    return report_in(p, r, width, false);
 }
 
 static int
@@ -124,6 +130,42 @@ test_pages_are_as_in_golden_at_80_and_200_columns(void **state)
             assert_true(widest_line(text) <= widths[w]);
             free(text);
         }
+    }
+    asy_profile_free(p);
+    build_free(&b);
+}
+
+// The legend stands where the mark does: a star without color, a bold row with it.
+static void
+test_legend_is_there_exactly_where_your_code_is_marked(void **state)
+{
+    static const struct {
+        asy_report r;
+        bool marked;
+    } pages[] = {
+        {{.limit = 8}, true},        {{.only = "threading.py"}, false}, {{.only = "lookup.py"}, true},
+        {{.tree = true}, true},      {{.by_tag = true}, false},         {{.callees = "write_report"}, true},
+        {{.callers = "main"}, true}, {{.only = "Queue*"}, false},       {{.only = "Queue*", .tree = true}, true},
+    };
+    asy_profile *p;
+    build b;
+
+    (void)state;
+    build_nightly(&b);
+    p = build_load(&b);
+    for (size_t i = 0; i < 2 * (sizeof pages / sizeof *pages); i++) {
+        bool color = i % 2 != 0;
+        char *text = report_in(p, pages[i / 2].r, 100, color);
+
+        assert_int_equal(strstr(text, "* your code") != NULL, !color && pages[i / 2].marked);
+        assert_int_equal(strstr(text, "bold: your code") != NULL, color && pages[i / 2].marked);
+        free(text);
+    }
+    for (int color = 0; color < 2; color++) {
+        char *text = page_summary(p, 100, color);
+
+        assert_non_null(strstr(text, color ? "· bold: your code" : "· * your code"));
+        free(text);
     }
     asy_profile_free(p);
     build_free(&b);
@@ -420,6 +462,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pages_are_as_in_golden_at_80_and_200_columns),
+        cmocka_unit_test(test_legend_is_there_exactly_where_your_code_is_marked),
         cmocka_unit_test(test_widest_rows_fit_80_columns),
         cmocka_unit_test(test_names_cannot_command_the_terminal),
         cmocka_unit_test(test_wide_and_combining_names_keep_columns_aligned),
