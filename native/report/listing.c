@@ -62,80 +62,58 @@ add_calls(asy_table *t, const asy_row *r)
 }
 
 typedef struct {
-    const asy_profile *p;
-    const asy_origin *origin;
+    const asy_listing *l;
     uint64_t largest_ns;
     bool color, suspended, per_call; // the last two: such a column
 } look;
 
 static void
-add_row(asy_table *t, const look *l, const asy_row *r)
+add_row(asy_table *t, const look *k, const asy_row *r)
 {
+    const asy_listing *l = k->l;
     bool project = r->func != ASY_VIEW_NONE && l->origin[r->func].project;
 
     asy_table_row(t, project ? ASY_STYLE_BOLD : ASY_STYLE_PLAIN);
-    asy_table_cell(t, asy_units_column(r->self_ns, l->largest_ns).s);
-    asy_table_cell(t, asy_units_column(r->total_ns, l->largest_ns).s);
-    asy_table_cell(t, asy_units_column(r->self_ns - r->wait_ns, l->largest_ns).s);
-    if (l->suspended) {
+    asy_table_cell(t, asy_units_column(r->self_ns, k->largest_ns).s);
+    asy_table_cell(t, asy_units_column(r->total_ns, k->largest_ns).s);
+    asy_table_cell(t, asy_units_column(r->self_ns - r->wait_ns, k->largest_ns).s);
+    if (k->suspended) {
         asy_table_cell(t, r->suspended_ns == 0 ? "" : asy_units_time(r->suspended_ns).s);
     }
     add_calls(t, r);
-    if (l->per_call) {
+    if (k->per_call) {
         asy_table_cell(t, r->calls == 0 ? "" : asy_units_time(r->total_ns / r->calls).s);
     }
-    asy_table_cell(t, project && !l->color ? "*" : "");
+    asy_table_cell(t, project && !k->color ? "*" : "");
     add_owned(t, asy_words_func(l->p, r->func, 400));
     add_owned(t, asy_listing_place(l->p, l->origin, r->func, mostly_waits(l->origin, r)));
 }
 
+static asy_column
+number(const look *k, const char *head, asy_rows_order order, int rank)
+{
+    return (asy_column){ASY_COLUMN_NUMBER, head, k->l->order == order ? 0 : rank, 0};
+}
+
 static int
-set_columns(asy_column *columns, const look *l, const char *head)
+set_columns(asy_column *columns, const look *k)
 {
     int n = 0;
 
-    columns[n++] = (asy_column){ASY_COLUMN_NUMBER, "self"};
-    columns[n++] = (asy_column){ASY_COLUMN_NUMBER, "total"};
-    columns[n++] = (asy_column){ASY_COLUMN_NUMBER, "cpu"};
-    if (l->suspended) {
-        columns[n++] = (asy_column){ASY_COLUMN_NUMBER, "suspended"};
+    columns[n++] = number(k, "self", ASY_ROWS_SELF, 0);
+    columns[n++] = number(k, "total", ASY_ROWS_TOTAL, 1);
+    columns[n++] = number(k, "cpu", ASY_ROWS_CPU, 4);
+    if (k->suspended) {
+        columns[n++] = number(k, "suspended", ASY_ROWS_SUSPENDED, 2);
     }
-    columns[n++] = (asy_column){ASY_COLUMN_NUMBER, "calls"};
-    if (l->per_call) {
-        columns[n++] = (asy_column){ASY_COLUMN_NUMBER, "per call"};
+    columns[n++] = number(k, "calls", ASY_ROWS_CALLS, 3);
+    if (k->per_call) {
+        columns[n++] = (asy_column){ASY_COLUMN_NUMBER, "per call", 5, 0};
     }
-    columns[n++] = (asy_column){ASY_COLUMN_MARK, ""};
-    columns[n++] = (asy_column){ASY_COLUMN_NAME, head};
-    columns[n++] = (asy_column){ASY_COLUMN_PATH, ""};
+    columns[n++] = (asy_column){ASY_COLUMN_MARK, "", 0, 0};
+    columns[n++] = (asy_column){ASY_COLUMN_NAME, k->l->head, 0, 0};
+    columns[n++] = (asy_column){ASY_COLUMN_PATH, "", 0, 0};
     return n;
-}
-
-static void
-print(asy_out *o, look *l, const asy_row *rows, uint32_t count, const char *head, int indent)
-{
-    asy_column columns[ASY_TABLE_COLUMNS];
-    asy_table t;
-
-    for (uint32_t i = 0; i < count; i++) {
-        l->largest_ns = rows[i].total_ns > l->largest_ns ? rows[i].total_ns : l->largest_ns;
-        l->largest_ns = rows[i].self_ns > l->largest_ns ? rows[i].self_ns : l->largest_ns;
-    }
-    l->per_call = !l->suspended || o->width >= ROOM_FOR_ALL;
-    asy_table_open(&t, columns, set_columns(columns, l, head));
-    for (uint32_t i = 0; i < count; i++) {
-        add_row(&t, l, &rows[i]);
-    }
-    asy_table_print(&t, o, indent);
-    asy_table_close(&t);
-}
-
-void
-asy_listing_print(asy_out *o, const asy_profile *p, const asy_origin *origin, const asy_row *rows, uint32_t count,
-                  const char *head, int indent)
-{
-    look l = {.p = p, .origin = origin, .color = o->color};
-
-    print(o, &l, rows, count, head, indent);
 }
 
 bool
@@ -156,14 +134,23 @@ asy_listing_legend(const asy_out *o)
 }
 
 bool
-asy_listing_suspended(asy_out *o, const asy_profile *p, const asy_origin *origin, const asy_row *rows, uint32_t count,
-                      const char *head, int indent)
+asy_listing_print(asy_out *o, const asy_listing *l, const asy_row *rows, uint32_t count)
 {
-    look l = {.p = p, .origin = origin, .color = o->color};
+    asy_column columns[ASY_TABLE_COLUMNS];
+    look k = {.l = l, .color = o->color};
+    asy_table t;
 
     for (uint32_t i = 0; i < count; i++) {
-        l.suspended = l.suspended || rows[i].suspended_ns > 0;
+        k.largest_ns = rows[i].total_ns > k.largest_ns ? rows[i].total_ns : k.largest_ns;
+        k.largest_ns = rows[i].self_ns > k.largest_ns ? rows[i].self_ns : k.largest_ns;
+        k.suspended = k.suspended || (l->suspended && rows[i].suspended_ns > 0);
     }
-    print(o, &l, rows, count, head, indent);
-    return asy_listing_has_project(origin, rows, count);
+    k.per_call = !k.suspended || o->width >= ROOM_FOR_ALL;
+    asy_table_open(&t, columns, set_columns(columns, &k));
+    for (uint32_t i = 0; i < count; i++) {
+        add_row(&t, &k, &rows[i]);
+    }
+    asy_table_print(&t, o, l->indent);
+    asy_table_close(&t);
+    return asy_listing_has_project(l->origin, rows, count);
 }

@@ -6,15 +6,20 @@
 #include "report/out.h"
 #include "report/rows.h"
 
-// Print rows: self, total, cpu, calls, time per call, function, place. Project code is bold, or marked with "*" without color.
-// `head` is the title of the function column. Errors stick in `o`.
-void asy_listing_print(asy_out *o, const asy_profile *p, const asy_origin *origin, const asy_row *rows, uint32_t count,
-                       const char *head, int indent);
-// The same with suspended time, where one of the rows has any; below 100 columns it takes the place of the time per call.
-// Returns whether something is project code.
-bool asy_listing_suspended(asy_out *o, const asy_profile *p, const asy_origin *origin, const asy_row *rows,
-                           uint32_t count, const char *head, int indent);
+// How rows are to be shown; everything is borrowed.
+typedef struct {
+    const asy_profile *p;
+    const asy_origin *origin;
+    const char *head; // title of the function column
+    int indent;
+    asy_rows_order order; // its column stays in the narrowest table
+    bool
+        suspended; // suspended time too, where one of the rows has any; below 100 columns it takes the place of the time per call
+} asy_listing;
 
+// Print rows: self, total, cpu, calls, time per call, function, place; less where it is narrow. Project code is bold, or marked with "*"
+// without color. Returns whether there is any. Errors stick in `o`.
+bool asy_listing_print(asy_out *o, const asy_listing *l, const asy_row *rows, uint32_t count);
 bool asy_listing_has_project(const asy_origin *origin, const asy_row *rows, uint32_t count);
 // What the mark of project code means.
 const char *asy_listing_legend(const asy_out *o);

@@ -17,7 +17,9 @@ void
 asy_out_open(asy_out *o, int fd, int width, bool color)
 {
     *o = (asy_out){.fd = fd, .width = width, .color = color};
-    if (width < ASY_WIDTH_MIN) {
+    if (width <= 0) {
+        o->width = ASY_WIDTH_USUAL;
+    } else if (width < ASY_WIDTH_MIN) {
         o->width = ASY_WIDTH_MIN;
     } else if (width > ASY_WIDTH_MAX) {
         o->width = ASY_WIDTH_MAX;

@@ -24,10 +24,11 @@ typedef struct {
     void (*before)(void); // called once, before the first byte is written; NULL: nothing
 } asy_out;
 
-#define ASY_WIDTH_MIN 80
+#define ASY_WIDTH_USUAL 80
+#define ASY_WIDTH_MIN 40
 #define ASY_WIDTH_MAX 200
 
-void asy_out_open(asy_out *o, int fd, int width, bool color); // width is brought into its limits
+void asy_out_open(asy_out *o, int fd, int width, bool color); // width is brought into its limits; 0: the usual
 asy_status asy_out_close(asy_out *o);                         // flushes, frees, returns the first failure
 asy_status asy_out_flush(asy_out *o);
 void asy_out_discard(asy_out *o); // what is not flushed yet

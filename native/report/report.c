@@ -145,8 +145,9 @@ print_title(asy_page *g)
 {
     const asy_view_select *s = &g->select;
     const char *command = g->p->script[0] != '\0' ? g->p->script : g->p->command;
-    char *path = asy_text_fit(g->r->path, 60, ASY_CUT_START);
-    char *what = asy_text_fit(command, 50, g->p->script[0] != '\0' ? ASY_CUT_START : ASY_CUT_END);
+    int most = g->o->width - 4;
+    char *path = asy_text_fit(g->r->path, most < 60 ? most : 60, ASY_CUT_START);
+    char *what = asy_text_fit(command, most < 50 ? most : 50, g->p->script[0] != '\0' ? ASY_CUT_START : ASY_CUT_END);
     asy_words parts = {0};
 
     asy_words_add(&parts, "%s", path == NULL ? "" : path);
@@ -185,13 +186,12 @@ print_foot(asy_page *g)
     }
     asy_words_clear(&parts);
     if (asy_words_no_c_calls(g->view->profile)) {
-        asy_out_put(g->o, "C calls were not counted: time in C is its caller's own\n");
+        asy_words_line(g->o, 0, "C calls were not counted: time in C is its caller's own");
     }
     asy_words_losses(g->view, &losses);
     asy_out_style(g->o, ASY_STYLE_WARN);
     for (uint32_t i = 0; i < losses.count; i++) {
-        asy_out_put(g->o, losses.text[i]);
-        asy_out_put(g->o, "\n");
+        asy_words_line(g->o, 0, "%s", losses.text[i]);
     }
     asy_out_style(g->o, ASY_STYLE_PLAIN);
     asy_words_clear(&losses);
@@ -213,20 +213,27 @@ keep_matching(const asy_page *g, asy_row *rows, uint32_t count)
 }
 
 static void
+list_rows(asy_page *g, const asy_row *rows, uint32_t count, const char *head, int indent)
+{
+    const asy_listing l = {g->p, g->origin, head, indent, g->r->order, true};
+
+    g->marked = asy_listing_print(g->o, &l, rows, count) || g->marked;
+}
+
+static void
 print_rows(asy_page *g, asy_row *rows, uint32_t count, const char *head, int indent)
 {
     uint32_t shown = g->r->limit == 0 || g->r->limit > count ? count : g->r->limit;
     uint64_t rest = 0;
 
     asy_rows_sort(g->p, rows, count, g->r->order);
-    g->marked = asy_listing_suspended(g->o, g->p, g->origin, rows, shown, head, indent) || g->marked;
+    list_rows(g, rows, shown, head, indent);
     for (uint32_t i = shown; i < count; i++) {
         rest += rows[i].self_ns;
     }
     if (shown < count) {
-        asy_out_spaces(g->o, indent);
-        asy_out_fmt(g->o, "… %s more with %s of self time (--limit 0 shows all)\n", asy_units_count(count - shown).s,
-                    asy_units_time(rest).s);
+        asy_words_line(g->o, indent, "… %s more with %s of self time (--limit 0 shows all)",
+                       asy_units_count(count - shown).s, asy_units_time(rest).s);
     }
 }
 
@@ -299,7 +306,7 @@ print_edges(asy_page *g, const asy_row *row, bool callers)
         return st;
     }
     kept = keep_matching(g, rows, count);
-    g->marked = asy_listing_suspended(g->o, g->p, g->origin, row, 1, "", 0) || g->marked;
+    list_rows(g, row, 1, "", 0);
     if (count == 0) {
         asy_out_put(g->o, callers ? "  nothing called it\n\n" : "  it called nothing\n\n");
     } else if (kept == 0) {
@@ -324,8 +331,9 @@ print_best(asy_page *g, const asy_row *rows, uint32_t count, const char *name, i
         }
     }
     if (st == ASY_OK && matches > AROUND) {
-        asy_out_fmt(g->o, "… %s more functions match; a longer name or file:line chooses\n\n",
-                    asy_units_count(matches - AROUND).s);
+        asy_words_line(g->o, 0, "… %s more functions match; a longer name or file:line chooses",
+                       asy_units_count(matches - AROUND).s);
+        asy_out_put(g->o, "\n");
     }
     return st;
 }
@@ -372,11 +380,11 @@ add_tag_row(asy_table *t, const asy_tag_row *r, uint64_t largest)
 static void
 print_tag_table(asy_page *g, const asy_tag_table *tag)
 {
-    const asy_column columns[] = {{ASY_COLUMN_NUMBER, "self"},
-                                  {ASY_COLUMN_NUMBER, "total"},
-                                  {ASY_COLUMN_NUMBER, "cpu"},
-                                  {ASY_COLUMN_NUMBER, "calls"},
-                                  {ASY_COLUMN_NAME, tag->key[0] == '\0' ? "''" : tag->key}};
+    const asy_column columns[] = {{ASY_COLUMN_NUMBER, "self", 0, 0},
+                                  {ASY_COLUMN_NUMBER, "total", 1, 0},
+                                  {ASY_COLUMN_NUMBER, "cpu", 3, 0},
+                                  {ASY_COLUMN_NUMBER, "calls", 2, 0},
+                                  {ASY_COLUMN_NAME, tag->key[0] == '\0' ? "''" : tag->key, 0, 0}};
     uint32_t left_out = g->r->limit != 0 && tag->value_count > g->r->limit ? tag->value_count - g->r->limit : 0;
     asy_table t;
     uint64_t largest = 0;
@@ -394,7 +402,7 @@ print_tag_table(asy_page *g, const asy_tag_table *tag)
     }
     asy_table_print(&t, g->o, 0);
     if (left_out > 0) {
-        asy_out_fmt(g->o, "… %u more value%s (--limit 0 shows all)\n", left_out, left_out == 1 ? "" : "s");
+        asy_words_line(g->o, 0, "… %u more value%s (--limit 0 shows all)", left_out, left_out == 1 ? "" : "s");
     }
     asy_table_close(&t);
 }
@@ -406,7 +414,7 @@ print_tags(asy_page *g)
     asy_status st = asy_tag_tables_make(g->view, &tables);
 
     if (st == ASY_OK && tables.count == 0) {
-        asy_out_put(g->o, "no tags: the program sets them with assay.tag(name=value)\n");
+        asy_words_line(g->o, 0, "no tags: the program sets them with assay.tag(name=value)");
     }
     for (uint32_t i = 0; i < tables.count; i++) {
         if (i > 0) {

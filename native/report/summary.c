@@ -1,5 +1,5 @@
 // summary.c: the few lines after a run, the answer first.
-// At most 25 lines: the table gives way to nothing, the losses are cut and counted.
+// At most 25 lines of 80 columns: the table gives way to nothing, the losses are cut and counted.
 #include "report/summary.h"
 
 #include <stdio.h>
@@ -288,8 +288,8 @@ print_tags(page *g)
             print_line_of_tag(g, &lines[i], lines[0].labelled_ns);
         }
         if (count > TAG_LINES) {
-            asy_out_fmt(g->o, "  %u more %s: assay report --by tag\n", count - TAG_LINES,
-                        count - TAG_LINES == 1 ? "tag" : "tags");
+            asy_words_line(g->o, 2, "%u more %s: assay report --by tag", count - TAG_LINES,
+                           count - TAG_LINES == 1 ? "tag" : "tags");
         }
     }
     for (uint32_t i = 0; i < made; i++) {
@@ -301,15 +301,25 @@ print_tags(page *g)
 
 // ---- how far to trust it ----
 
+// As many as there is room for, the first in any case.
 static void
-print_line(asy_out *o, const char *text)
+print_losses(page *g, const asy_words *losses)
 {
-    char *fitted = asy_text_fit(text, o->width - 2, ASY_CUT_END);
+    int lines = 0, room = g->o->width - 4; // of a line that follows another
+    uint32_t shown = 0;
 
-    asy_out_put(o, "  ");
-    asy_out_put(o, fitted == NULL ? "" : fitted);
-    asy_out_put(o, "\n");
-    free(fitted);
+    asy_out_style(g->o, ASY_STYLE_WARN);
+    for (; shown < losses->count; shown++) {
+        lines += (asy_text_width(losses->text[shown]) + 1 + room) / room;
+        if (shown > 0 && lines > LOSS_LINES - (shown + 1 < losses->count)) {
+            break;
+        }
+        asy_words_line(g->o, 2, "%s", losses->text[shown]);
+    }
+    if (shown < losses->count) {
+        asy_words_line(g->o, 2, "and %u more remarks: assay report", losses->count - shown);
+    }
+    asy_out_style(g->o, ASY_STYLE_PLAIN);
 }
 
 static void
@@ -320,7 +330,6 @@ print_trust(page *g)
     uint64_t calls = g->analysis.sum.calls;
     bool lost = asy_words_lost_calls(g->p);
     asy_words parts = {0};
-    uint32_t shown;
 
     asy_words_add(&parts, "%s: %s %s counted, %s", lost ? "not exact" : "exact", asy_units_count(calls).s,
                   calls == 1 ? "call" : "calls", lost ? "some lost" : "none lost");
@@ -337,15 +346,7 @@ print_trust(page *g)
     asy_words_wrap(g->o, &parts, "; ", 2, 4);
     asy_words_clear(&parts);
     asy_words_losses(g->view, &losses);
-    shown = losses.count > LOSS_LINES ? LOSS_LINES - 1 : losses.count;
-    asy_out_style(g->o, ASY_STYLE_WARN);
-    for (uint32_t i = 0; i < shown; i++) {
-        print_line(g->o, losses.text[i]);
-    }
-    if (shown < losses.count) {
-        asy_out_fmt(g->o, "  and %u more remarks: assay report\n", losses.count - shown);
-    }
-    asy_out_style(g->o, ASY_STYLE_PLAIN);
+    print_losses(g, &losses);
     asy_words_clear(&losses);
 }
 
@@ -389,8 +390,8 @@ print_nothing(page *g)
     if (p->thread_count == 0) {
         asy_out_put(g->o, "assay: nothing was measured\n");
     } else {
-        asy_out_fmt(g->o, "assay: the program did not begin: only the interpreter's start-up was measured (%s)\n",
-                    asy_units_time(g->view->startup.self_ns).s);
+        asy_words_line(g->o, 0, "assay: the program did not begin: only its interpreter's start-up was (%s)",
+                       asy_units_time(g->view->startup.self_ns).s);
     }
 }
 
@@ -409,7 +410,9 @@ print_page(page *g, const char *path)
         if (st == ASY_OK) {
             print_budget(g);
             if (g->top_count > 0) {
-                asy_listing_print(g->o, g->p, g->origin, g->top, g->top_count, "function", 2);
+                const asy_listing l = {g->p, g->origin, "function", 2, ASY_ROWS_SELF, false};
+
+                asy_listing_print(g->o, &l, g->top, g->top_count);
             }
         }
         if (st == ASY_OK) {

@@ -100,13 +100,6 @@ is_empty(const asy_table *t, int column)
     return true;
 }
 
-// May it be missing?
-static bool
-is_optional(const asy_column *c)
-{
-    return c->kind == ASY_COLUMN_MARK || c->kind == ASY_COLUMN_SOME;
-}
-
 static void
 measure(const asy_table *t, layout *l)
 {
@@ -129,7 +122,7 @@ measure(const asy_table *t, layout *l)
 static int
 gap_before(const asy_table *t, const layout *l, int column)
 {
-    if (column == 0 || (is_optional(&t->columns[column]) && l->width[column] == 0)) {
+    if (column == 0 || l->width[column] == 0) {
         return 0;
     }
     return t->columns[column - 1].kind == ASY_COLUMN_MARK && l->width[column - 1] > 0 ? 1 : l->gap;
@@ -146,6 +139,12 @@ sum_widths(const asy_table *t, const layout *l)
     return sum;
 }
 
+static int
+least_width(const asy_column *c, int least)
+{
+    return least > NAME_LEAST && c->least > 0 ? c->least : least;
+}
+
 // The column that can best do with less: one of paths that still show directories, then the widest that may be cut.
 static int
 find_flexible(const asy_table *t, const layout *l, int least)
@@ -158,8 +157,37 @@ find_flexible(const asy_table *t, const layout *l, int least)
         if (kind == ASY_COLUMN_PATH && l->width[c] > l->base[c]) {
             return c;
         }
-        if ((kind == ASY_COLUMN_PATH || kind == ASY_COLUMN_NAME) && l->width[c] > least &&
+        if ((kind == ASY_COLUMN_PATH || kind == ASY_COLUMN_NAME) && l->width[c] > least_width(&t->columns[c], least) &&
             (best < 0 || l->width[c] > l->width[best])) {
+            best = c;
+        }
+    }
+    return best;
+}
+
+// Cut names and paths until the rows fit. False: they are as short as may be, and it is too wide still.
+static bool
+shrink(const asy_table *t, layout *l, int room, int least)
+{
+    for (int sum = sum_widths(t, l); sum > room; sum--) {
+        int c = find_flexible(t, l, least);
+
+        if (c < 0) {
+            return false;
+        }
+        l->width[c]--;
+    }
+    return true;
+}
+
+// The column that is missed least, -1: all others are wanted.
+static int
+find_spare(const asy_table *t, const layout *l)
+{
+    int best = -1;
+
+    for (int c = 1; c < t->column_count; c++) {
+        if (l->width[c] > 0 && t->columns[c].rank > 0 && (best < 0 || t->columns[c].rank > t->columns[best].rank)) {
             best = c;
         }
     }
@@ -169,24 +197,19 @@ find_flexible(const asy_table *t, const layout *l, int least)
 static void
 fit(const asy_table *t, layout *l, int room)
 {
-    int sum;
+    layout tried;
+    int spare = 0;
 
     l->gap = 2;
-    sum = sum_widths(t, l);
-    if (sum > room) {
-        l->gap = 1;
-        sum = sum_widths(t, l);
-    }
-    while (sum > room) {
-        int c = find_flexible(t, l, NAME_MIN);
-
-        c = c < 0 ? find_flexible(t, l, NAME_LEAST) : c;
-        if (c < 0) {
-            return;
+    l->gap = sum_widths(t, l) > room ? 1 : 2;
+    for (tried = *l; !shrink(t, &tried, room, NAME_MIN) && spare >= 0; tried = *l) {
+        spare = find_spare(t, l);
+        if (spare >= 0) {
+            l->width[spare] = 0;
         }
-        l->width[c]--;
-        sum--;
     }
+    *l = tried;
+    shrink(t, l, room, NAME_LEAST);
 }
 
 // *pad are the spaces owed before the next text: none are written at a line's end.

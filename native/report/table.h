@@ -18,6 +18,8 @@ typedef enum {
 typedef struct {
     asy_column_kind kind;
     const char *head; // borrowed
+    int rank;  // 0: it stays; of the others the highest goes first where the width asks for it, never the first column
+    int least; // of a name: columns that it keeps as long as another column can go; 0: as usual
 } asy_column;
 
 #define ASY_TABLE_COLUMNS 12
@@ -35,7 +37,7 @@ typedef struct {
 void asy_table_open(asy_table *t, const asy_column *columns, int count);
 void asy_table_row(asy_table *t, asy_style style);
 void asy_table_cell(asy_table *t, const char *text); // copied; missing cells at a row's end are empty
-// Write head and rows with `indent` spaces before them, two between columns. The head is left out if every head is "".
+// Write head and rows with `indent` spaces before them, two between columns, one where it is narrow. The head is left out if every head is "".
 void asy_table_print(const asy_table *t, asy_out *o, int indent);
 void asy_table_close(asy_table *t);
 

@@ -13,7 +13,8 @@
 
 #define WORTH_A_LINE 200u
 #define COLUMNS 9
-#define PART 100u // nodes below 1/PART of the whole are left out
+#define LABEL_LEAST 20 // indented names
+#define PART 100u      // nodes below 1/PART of the whole are left out
 
 typedef struct {
     uint32_t node, depth;
@@ -208,22 +209,28 @@ print(const walk *w)
     }
     asy_table_print(&w->table, o, 0);
     if (w->count > 0) {
-        asy_out_fmt(o, "… cut after %u lines; --limit 0 shows all\n", w->table.row_count);
+        asy_words_line(o, 0, "… cut after %u lines; --limit 0 shows all", w->table.row_count);
     }
     if (w->small > 0) {
-        asy_out_fmt(o, "left out besides: %s %s below 1 %%, %s%s\n", asy_units_count(w->small).s,
-                    w->small == 1 ? "branch" : "branches", asy_units_time(w->small_ns).s,
-                    w->small == 1 ? "" : " together");
+        asy_words_line(o, 0, "left out besides: %s %s below 1 %%, %s%s", asy_units_count(w->small).s,
+                       w->small == 1 ? "branch" : "branches", asy_units_time(w->small_ns).s,
+                       w->small == 1 ? "" : " together");
     }
 }
 
 asy_status
 asy_page_tree(asy_page *g)
 {
-    static const asy_column columns[COLUMNS] = {
-        {ASY_COLUMN_NUMBER, "total"}, {ASY_COLUMN_NUMBER, ""},        {ASY_COLUMN_NUMBER, "self"},
-        {ASY_COLUMN_NUMBER, "cpu"},   {ASY_COLUMN_SOME, "suspended"}, {ASY_COLUMN_NUMBER, "calls"},
-        {ASY_COLUMN_MARK, ""},        {ASY_COLUMN_NAME, "function"},  {ASY_COLUMN_PATH, ""},
+    const asy_column columns[COLUMNS] = {
+        {ASY_COLUMN_NUMBER, "total", 0, 0},
+        {ASY_COLUMN_NUMBER, "", 1, 0},
+        {ASY_COLUMN_NUMBER, "self", 2, 0},
+        {ASY_COLUMN_NUMBER, "cpu", 5, 0},
+        {ASY_COLUMN_SOME, "suspended", 3, 0},
+        {ASY_COLUMN_NUMBER, "calls", 4, 0},
+        {ASY_COLUMN_MARK, "", 0, 0},
+        {ASY_COLUMN_NAME, "function", 0, g->o->width < ASY_WIDTH_USUAL ? LABEL_LEAST : 0},
+        {ASY_COLUMN_PATH, "", 0, 0},
     };
     asy_view *flat;
     walk w = {.g = g};

@@ -122,6 +122,26 @@ asy_words_wrap(asy_out *o, const asy_words *parts, const char *joint, int column
     return lines;
 }
 
+void
+asy_words_line(asy_out *o, int indent, const char *fmt, ...)
+{
+    asy_words one = {0};
+    char *text = NULL;
+    va_list ap;
+
+    va_start(ap, fmt);
+    if (vasprintf(&text, fmt, ap) < 0) {
+        text = NULL;
+    }
+    va_end(ap);
+    asy_words_add(&one, "%s", text == NULL ? "" : text);
+    one.failed = one.failed || text == NULL;
+    asy_out_spaces(o, indent);
+    asy_words_wrap(o, &one, "", indent, indent + 2);
+    asy_words_clear(&one);
+    free(text);
+}
+
 // ---- names ----
 
 char *

@@ -31,6 +31,9 @@ char *asy_words_full(const asy_profile *p, uint32_t func, int columns);
 // others are indented by `indent`. Returns the number of lines.
 int asy_words_wrap(asy_out *o, const asy_words *parts, const char *joint, int column, int indent);
 
+// One sentence on lines of its own, wrapped to the width, all of it indented, what follows the first line by two more.
+void asy_words_line(asy_out *o, int indent, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
 // "customer=acme"; what is empty, and a key with a "=" of its own, stand in quotes. The caller frees.
 char *asy_words_label(const char *key, const char *value, int columns);
 

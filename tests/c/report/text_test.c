@@ -92,7 +92,7 @@ count_lines(const char *text)
 }
 
 static void
-test_pages_are_as_in_golden_at_80_and_200_columns(void **state)
+test_pages_are_as_in_golden_and_as_wide_as_the_terminal(void **state)
 {
     static const char *const acme[] = {"customer=acme"};
     static const struct {
@@ -108,7 +108,7 @@ test_pages_are_as_in_golden_at_80_and_200_columns(void **state)
         {"acme", {.tags = acme, .tag_count = 1}},
         {"startup", {.select = {.part = ASY_VIEW_STARTUP}}},
     };
-    static const int widths[] = {80, 200};
+    static const int widths[] = {40, 60, 80, 200};
     char name[64];
     asy_profile *p;
     build b;
@@ -116,7 +116,7 @@ test_pages_are_as_in_golden_at_80_and_200_columns(void **state)
     (void)state;
     build_nightly(&b);
     p = build_load(&b);
-    for (size_t w = 0; w < 2; w++) {
+    for (size_t w = 0; w < sizeof widths / sizeof *widths; w++) {
         char *text = page_summary(p, widths[w], false);
 
         snprintf(name, sizeof name, "summary-%d", widths[w]);
@@ -326,8 +326,7 @@ test_program_that_did_not_begin_is_said(void **state)
     build_thread(&b, "MainThread");
     build_node(&b, 0, 0, build_python(&b, "f", "<frozen site>", 1), 1, 12 * MS, 0);
     build_end(&b, 20 * MS);
-    page_expect_in_summary(&b,
-                           "assay: the program did not begin: only the interpreter's start-up was measured (12.0 ms)");
+    page_expect_in_summary(&b, "assay: the program did not begin: only its interpreter's start-up was (12.0 ms)");
     build_free(&b);
 }
 
@@ -461,7 +460,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pages_are_as_in_golden_at_80_and_200_columns),
+        cmocka_unit_test(test_pages_are_as_in_golden_and_as_wide_as_the_terminal),
         cmocka_unit_test(test_legend_is_there_exactly_where_your_code_is_marked),
         cmocka_unit_test(test_widest_rows_fit_80_columns),
         cmocka_unit_test(test_names_cannot_command_the_terminal),
