@@ -328,13 +328,14 @@ refusal_text(const asy_arena_head *head, char *text, size_t size)
     uint64_t version = __atomic_load_n(&head->refused_version, __ATOMIC_RELAXED);
     uint64_t why = __atomic_load_n(&head->refused_why, __ATOMIC_RELAXED);
     unsigned major = (unsigned)(version >> 24) & 255, minor = (unsigned)(version >> 16) & 255;
+    const char *threaded = (version & ASY_REFUSED_THREADED) != 0 ? "t" : "";
 
     if ((why & 255) == ASY_REFUSED_START) {
         snprintf(text, size, "the agent could not begin (%s)", asy_status_text((asy_status)(why >> 8 & 255)));
     } else if ((why & 255) == ASY_REFUSED_LOAD) {
-        snprintf(text, size, "the agent for Python %u.%u does not load", major, minor);
+        snprintf(text, size, "the agent for Python %u.%u%s does not load", major, minor, threaded);
     } else if (is_supported(major, minor)) {
-        snprintf(text, size, "this assay was not built for Python %u.%u", major, minor);
+        snprintf(text, size, "this assay was not built for Python %u.%u%s", major, minor, threaded);
     } else {
         snprintf(text, size, "Python %u.%u is not supported (3.%d to 3.%d are)", major, minor, OLDEST_MINOR,
                  NEWEST_MINOR);

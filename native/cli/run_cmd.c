@@ -22,6 +22,8 @@
 #include "record/profile.h"
 #include "report/summary.h"
 
+#define DESCRIPTORS 5 // at once, when the child is started: the recording, the counts, signals, both ends of a pipe
+
 static const char no_memory[] = "there is no memory: is a limit on it set (ulimit -v)?";
 static const char help[] = "assay run: run a Python program, count and time its calls, say what dominates\n"
                            "\n"
@@ -70,6 +72,26 @@ typedef struct {
 } run;
 
 // ---- before the start ----
+
+// Better now than when some are taken already.
+static int
+check_descriptors(void)
+{
+    int fds[DESCRIPTORS], n = 0;
+    bool few = false;
+
+    while (n < DESCRIPTORS && !few) {
+        fds[n] = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        few = fds[n] < 0 && errno == EMFILE;
+        n++;
+    }
+    for (int i = 0; i < n; i++) {
+        close(fds[i]);
+    }
+    return few ? asy_say_refused("the limit on open files (ulimit -n) leaves too few for us: %d are needed",
+                                 DESCRIPTORS)
+               : 0;
+}
 
 static int
 check_script(run *r)
@@ -148,8 +170,11 @@ make_argv(run *r)
 static int
 plan(run *r, int argc, char **argv)
 {
-    int rc;
+    int rc = check_descriptors();
 
+    if (rc != 0) {
+        return rc;
+    }
     if (getcwd(r->directory, sizeof r->directory) == NULL) {
         strcpy(r->directory, ".");
     }

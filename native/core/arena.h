@@ -124,12 +124,13 @@ typedef struct {
     uint64_t losses[ASY_LOSS_COUNT]; // of processes that got no slot
     // Pythons that were not measured: written by the preload, atomically, before it gives up.
     uint64_t refused;         // how many
-    uint64_t refused_version; // of the last one, as 0x030A0000
+    uint64_t refused_version; // of the last one, as 0x030A0000, with ASY_REFUSED_THREADED
     uint64_t refused_why;     // ASY_REFUSED_* of the last one
 } asy_arena_head;
 
 // No agent for its version · the agent's file did not load · the agent refused (low byte; the asy_status in the next).
 enum { ASY_REFUSED_VERSION = 1, ASY_REFUSED_LOAD = 2, ASY_REFUSED_START = 3 };
+#define ASY_REFUSED_THREADED 1u // a free-threaded build: 3.13t
 
 #define ASY_OPT_NO_C_CALLS 1u
 

@@ -33,16 +33,18 @@ static struct {
     int (*add_pending)(int (*)(void *), void *);
     const char *(*version)(void);
     const char *library;      // borrowed from the loader
+    bool refused;             // a Python before 3.7
     asy_agent_start_fn start; // of the agent, once it is loaded
     asy_agent_lose_fn lose;
 } state;
 
-// "3.13.0 experimental free-threading build (…" → 0x030D0000 and the prefix of its agents' names. False: unreadable.
+// "3.13.0 experimental free-threading build (…" → 0x030D0001 and the prefix of its agents' names. False: unreadable.
 static bool
 agent_prefix(uint64_t *hex, char *prefix, size_t size)
 {
     const char *text = state.version();
     unsigned long major = 0, minor = 0;
+    bool threaded = text != NULL && strstr(text, "free-threading") != NULL;
     char *dot = NULL, *end = NULL;
 
     if (text != NULL) {
@@ -52,8 +54,8 @@ agent_prefix(uint64_t *hex, char *prefix, size_t size)
     if (end == NULL || end == dot + 1 || major > 255 || minor > 255) {
         return false;
     }
-    *hex = ((uint64_t)major << 24) | ((uint64_t)minor << 16);
-    snprintf(prefix, size, "_agent.cpython-%lu%lu%s-", major, minor, strstr(text, "free-threading") != NULL ? "t" : "");
+    *hex = ((uint64_t)major << 24) | ((uint64_t)minor << 16) | (threaded ? ASY_REFUSED_THREADED : 0);
+    snprintf(prefix, size, "_agent.cpython-%lu%lu%s-", major, minor, threaded ? "t" : "");
     return true;
 }
 
@@ -141,6 +143,19 @@ start_measuring(void *unused)
     return 0;
 }
 
+// A Python before 3.7 calls itself initialised before its start-up imports anything, and has no agent.
+static void
+refuse_old(void)
+{
+    uint64_t hex = 0;
+    char prefix[64];
+
+    if (!state.refused && !state.session.skip && agent_prefix(&hex, prefix, sizeof prefix) && hex < 0x03070000) {
+        state.refused = true;
+        asy_session_refuse(&state.session, hex, ASY_REFUSED_VERSION);
+    }
+}
+
 // Before the runtime calls itself initialised only its main interpreter's start-up imports posix: a sub-interpreter or a
 // repeated import comes later, and is passed over.
 static void *
@@ -152,6 +167,8 @@ init_posix(void)
         state.add_pending(start_measuring, NULL);
     } else if (state.lose != NULL) {
         state.lose(ASY_LOSS_SUBINTERPS); // counts only what is not the main interpreter
+    } else {
+        refuse_old();
     }
     return module;
 }

@@ -64,6 +64,28 @@ def test_unwritable_place_is_refused_before_the_program_starts(assay, python, tm
     assert "ran" not in done.stdout
 
 
+def limit_descriptors(count: int) -> None:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
+
+
+@pytest.mark.parametrize("count", [4, 5, 6, 7, 8])
+def test_limit_on_open_files_is_named_before_the_program_starts(assay, python, tmp_path, script, count):
+    (tmp_path / "out.assay").write_bytes(b"\x89ASSAY\r\nbefore")
+    process = assay.start(
+        *("run", "-o", tmp_path / "out.assay", "--python", python, script),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: limit_descriptors(count),
+    )
+    out, err = process.communicate(timeout=60)
+    if count == 8:
+        assert (process.returncode, out) == (3, "ran\n"), err
+    else:
+        assert (process.returncode, out) == (2, ""), err
+        assert one_sentence(err) and "(ulimit -n)" in err, err
+        assert (tmp_path / "out.assay").read_bytes() == b"\x89ASSAY\r\nbefore"
+
+
 def limit_file_size(size: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
@@ -371,12 +393,12 @@ def test_python_that_is_not_there_is_refused(assay, tmp_path, script):
 
 def unsupported_pythons() -> list[str]:
     """Older CPythons of this machine."""
-    places = [*Path.home().glob(".pyenv/versions/3.*/bin/python"), *Path("/usr/bin").glob("python3.*")]
+    places = [*Path.home().glob(".pyenv/versions/[23].*/bin/python"), *Path("/usr/bin").glob("python[23].*")]
     old = []
     for place in sorted(places):
         code = "import sys; print(sys.version_info < (3, 11))"
         try:
-            done = subprocess.run([place, "-I", "-c", code], capture_output=True, text=True)
+            done = subprocess.run([place, "-E", "-c", code], capture_output=True, text=True)
         except OSError:
             continue
         if done.stdout.strip() == "True":
@@ -388,10 +410,22 @@ def test_older_python_runs_unprofiled_and_one_line_says_so(assay, tmp_path, scri
     old = unsupported_pythons()
     if not old:
         pytest.skip("no older Python is here")
+    script.write_text("import sys; sys.stdout.write('ran\\n'); sys.exit(3)")
     for python in old:
         done = assay("run", "-o", tmp_path / "out.assay", "--python", python, script)
         assert (done.returncode, done.stdout) == (3, "ran\n"), (python, done.stderr)
         assert len(ours(done.stderr)) == 1, (python, done.stderr)
+        assert re.search(
+            r": Python [23]\.\d+ is not supported \(3\.11 to 3\.15 are\): ran unprofiled$", ours(done.stderr)[0]
+        )
+
+
+def test_python_that_we_were_not_built_for_is_named_with_its_kind(assay, python, tmp_path, script):
+    libraries = tmp_path / "lib"
+    shutil.copytree(assay.libdir, libraries, ignore=lambda _, names: [n for n in names if n.endswith(python.suffix)])
+    done = assay("run", "--python", python, script, cwd=tmp_path, env={"ASSAY_LIBDIR": str(libraries)})
+    assert (done.returncode, done.stdout) == (3, "ran\n"), done.stderr
+    assert ours(done.stderr)[0].endswith(f": this assay was not built for Python {python.version}: ran unprofiled")
 
 
 MANY_PATHS = """
