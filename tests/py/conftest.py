@@ -10,7 +10,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -127,3 +128,32 @@ def assay(libdir: Path) -> Program:
     if not path.is_file():
         pytest.fail(f"{path} is missing: run ./dev build")
     return Program(path, libdir)
+
+
+@pytest.fixture
+def inside(python: Interpreter, libdir: Path, tmp_path: Path) -> Callable[..., str]:
+    """`inside(source)` runs a script that imports assay itself, and returns what it printed.
+
+    command  what runs it, if not the interpreter
+    prelude  what the script begins with
+    env      is added to its environment
+    """
+
+    def inside(
+        source: str, *command: str | Path, prelude: str = "", status: int = 0, timeout: float = 60, **env: str
+    ) -> str:
+        script = tmp_path / "script.py"
+        script.write_text(prelude + textwrap.dedent(source))
+        done = subprocess.run(
+            [*(command or (python,)), script],
+            env={"PYTHONPATH": str(libdir.parent), "ASSAY_LIBDIR": str(libdir), **env},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+        assert done.returncode == status, (done.returncode, done.stderr)
+        assert command or done.stderr == ""
+        return done.stdout
+
+    return inside

@@ -1,8 +1,5 @@
 """Programs that do the allowed at the worst moment: the agent does not end them, nor change what they see."""
 
-import subprocess
-import textwrap
-
 import pytest
 
 LEGACY = """
@@ -15,39 +12,19 @@ i = s.create("legacy") if sys.version_info >= (3, 13) else s.create(isolated=Fal
 """
 
 
-@pytest.fixture
-def inside(python, libdir, tmp_path):
-    def inside(source, status=0):
-        script = tmp_path / "script.py"
-        script.write_text(textwrap.dedent(source))
-        done = subprocess.run(
-            [python, script],
-            env={"PYTHONPATH": str(libdir.parent), "ASSAY_LIBDIR": str(libdir)},
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert done.returncode == status, (done.returncode, done.stderr)
-        return done.stdout
-
-    return inside
-
-
 def test_import_in_a_sub_interpreter_leaves_the_main_one_alone(inside):
     inside(
-        LEGACY
-        + textwrap.dedent(
-            """
-            import assay
-            said = "try:\\n import assay\\nexcept ImportError: pass"
-            s.run_string(i, said) if sys.version_info < (3, 13) else s.exec(i, said)
-            with assay.profile() as p, assay.tag(a="b"):
-                sorted([])
-            names = {n.function.name for t in p.recording.threads for n in t if n.function}
-            assert {"a=b", "sorted"} <= names, names
-            """
-        )
+        """
+        import assay
+        said = "try:\\n import assay\\nexcept ImportError: pass"
+        s.run_string(i, said) if sys.version_info < (3, 13) else s.exec(i, said)
+        with assay.profile() as p, assay.tag(a="b"):
+            sorted([])
+        names = {n.function.name for t in p.recording.threads for n in t if n.function}
+        assert {"a=b", "sorted"} <= names, names
+        """,
+        prelude=LEGACY,
+        PYTHONWARNINGS="ignore::RuntimeWarning",  # of an interpreter that is left at the end
     )
 
 
@@ -322,7 +299,8 @@ def test_recording_is_had_in_a_fork_child_of_threads_that_end(inside):
                 os._exit(1)  # it hung
         go = False
         churning.join()
-        """
+        """,
+        PYTHONWARNINGS="ignore::DeprecationWarning",  # of a fork beside threads
     )
 
 
@@ -359,24 +337,22 @@ def paths(p):
 @pytest.mark.parametrize("where", ["thread", "context"])
 def test_tag_of_a_generator_ends_where_that_ends(inside, where, shared):
     inside(
-        HANDED_OVER
-        + textwrap.dedent(
-            f"""
-            with assay.profile() as p:
-                shared = {shared}
-                generators = [gen(shared) for _ in range(5)]
-                for g in generators: next(g)
-                if {where!r} == "thread":
-                    t = threading.Thread(target=worker, args=(generators,))
-                    t.start()
-                    t.join()
-                else:
-                    contextvars.Context().run(worker, generators)
-                contextvars.copy_context().run(after)
-            assert paths(p) == {{"leaf < job=g < gen < worker": 5, "after < worker": 1, "after": 1}}, paths(p)
-            assert not p.recording.processes[0].losses, p.recording.processes[0].losses
-            """
-        )
+        f"""
+        with assay.profile() as p:
+            shared = {shared}
+            generators = [gen(shared) for _ in range(5)]
+            for g in generators: next(g)
+            if {where!r} == "thread":
+                t = threading.Thread(target=worker, args=(generators,))
+                t.start()
+                t.join()
+            else:
+                contextvars.Context().run(worker, generators)
+            contextvars.copy_context().run(after)
+        assert paths(p) == {{"leaf < job=g < gen < worker": 5, "after < worker": 1, "after": 1}}, paths(p)
+        assert not p.recording.processes[0].losses, p.recording.processes[0].losses
+        """,
+        prelude=HANDED_OVER,
     )
 
 

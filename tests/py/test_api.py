@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-import textwrap
+from functools import partial
 
 import pytest
 
@@ -25,22 +25,8 @@ def calls(p):
 
 
 @pytest.fixture
-def inside(python, libdir, tmp_path):
-    def inside(source, *command, **env):
-        script = tmp_path / "script.py"
-        script.write_text(PRELUDE + textwrap.dedent(source))
-        done = subprocess.run(
-            [*(command or (python,)), script],
-            env={"PYTHONPATH": str(libdir.parent), "ASSAY_LIBDIR": str(libdir), **env},
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    return inside
+def inside(inside):
+    return partial(inside, prelude=PRELUDE, timeout=300)
 
 
 def test_profile_counts_what_runs_inside(inside):

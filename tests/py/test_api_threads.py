@@ -1,22 +1,13 @@
 """Profiles that several threads begin, end and read at once."""
 
-import subprocess
-import textwrap
+from functools import partial
 
 import pytest
 
 
 @pytest.fixture
-def inside(python, libdir, tmp_path):
-    def inside(source):
-        script = tmp_path / "script.py"
-        script.write_text("import assay, threading, time, sys\n" + textwrap.dedent(source))
-        env = {"PYTHONPATH": str(libdir.parent), "ASSAY_LIBDIR": str(libdir)}
-        done = subprocess.run([python, script], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=120)
-        assert (done.returncode, done.stderr) == (0, ""), (done.returncode, done.stderr)
-        return done.stdout
-
-    return inside
+def inside(inside):
+    return partial(inside, prelude="import assay, threading, time, sys\n", timeout=120)
 
 
 def test_stop_ends_what_some_start_began(inside):

@@ -1,22 +1,13 @@
 """What may be decorated by a profile or a tag: whatever can be called, however it answers to questions."""
 
-import subprocess
-import textwrap
+from functools import partial
 
 import pytest
 
 
 @pytest.fixture
-def inside(python, libdir, tmp_path):
-    def inside(source):
-        script = tmp_path / "script.py"
-        script.write_text("import assay\n" + textwrap.dedent(source))
-        env = {"PYTHONPATH": str(libdir.parent), "ASSAY_LIBDIR": str(libdir)}
-        done = subprocess.run([python, script], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=60)
-        assert (done.returncode, done.stderr) == (0, ""), done.stderr
-        return done.stdout
-
-    return inside
+def inside(inside):
+    return partial(inside, prelude="import assay\n")
 
 
 def test_what_answers_to_every_name_is_called_as_it_is(inside):

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import ast
 import os
-import subprocess
-import textwrap
 from pathlib import Path
 
 import pytest
@@ -193,13 +191,9 @@ WINDOWS = """
 """
 
 
-def test_windows_over_running_threads_agree_with_themselves(python, libdir, tmp_path: Path) -> None:
-    script = tmp_path / "windows.py"
-    script.write_text(textwrap.dedent(WINDOWS.format(seconds=20 if LONG else 2)))
-    environment = {**os.environ, "PYTHONPATH": str(libdir.parent)}
-    done = subprocess.run([python, script], env=environment, capture_output=True, text=True, timeout=120)
-    assert (done.returncode, done.stderr) == (0, "")
-    windows, worst = map(int, done.stdout.split())
+def test_windows_over_running_threads_agree_with_themselves(inside) -> None:
+    printed = inside(WINDOWS.format(seconds=20 if LONG else 2), timeout=120)
+    windows, worst = map(int, printed.split())
     assert windows > 0
     assert worst <= 2 * 2 * 16  # at each end of a window, in each thread, one call of branch() under way
 
@@ -237,26 +231,26 @@ def test_paths_beyond_the_limit_of_merged_threads_stay_with_their_function(assay
 
 
 @pytest.mark.parametrize("pools", [True, False])
-def test_ended_threads_of_a_profile_share_a_few_rows(python, libdir, tmp_path, pools):
-    script = tmp_path / "script.py"
-    script.write_text(f"""
-import assay, threading
-def job(): pass
-def name(n):
-    return f"ThreadPoolExecutor-{{n}}_0" if {pools} else "request " + "".join("abcdefghij"[int(d)] for d in str(n))
-with assay.profile() as p:
-    for n in range(700):
-        thread = threading.Thread(target=job, name=name(n))
-        thread.start()
-        thread.join()
-threads = p.recording.threads
-named = {{t.name: t.threads for t in threads if t.threads > 1}}
-print(sum(t.threads for t in threads), sum(n.calls for n in p.recording.find("job")), len(threads), named)
-""")
-    env = {"PYTHONPATH": str(libdir.parent), "ASSAY_LIBDIR": str(libdir)}
-    done = subprocess.run([python, script], env=env, capture_output=True, text=True, timeout=60)
-    assert done.stderr == ""
-    threads, calls, rows, named = done.stdout.split(" ", 3)
+def test_ended_threads_of_a_profile_share_a_few_rows(inside, pools):
+    printed = inside(
+        f"""
+        import assay, threading
+        def job(): pass
+        def name(n):
+            if {pools}:
+                return f"ThreadPoolExecutor-{{n}}_0"
+            return "request " + "".join("abcdefghij"[int(d)] for d in str(n))
+        with assay.profile() as p:
+            for n in range(700):
+                thread = threading.Thread(target=job, name=name(n))
+                thread.start()
+                thread.join()
+        threads = p.recording.threads
+        named = {{t.name: t.threads for t in threads if t.threads > 1}}
+        print(sum(t.threads for t in threads), sum(n.calls for n in p.recording.find("job")), len(threads), named)
+        """
+    )
+    threads, calls, rows, named = printed.split(" ", 3)
     merged = ast.literal_eval(named)
     assert (threads, calls) == ("701", "700")
     few = 4  # the last may still be ending

@@ -248,34 +248,31 @@ def test_a_hook_that_is_replaced_in_another_thread_is_noticed(
         assert tree.calls("leaf") == 20
 
 
-def test_a_hook_that_is_replaced_in_a_living_thread_is_noticed_at_a_profiles_end(
-    python, libdir, tmp_path: Path
-) -> None:
-    script = tmp_path / "script.py"
-    script.write_text("""
-import assay, sys, threading
-begun, go, done, end = (threading.Event() for _ in range(4))
-def work():
-    begun.set()
-    go.wait()
-    list(map(sys.setprofile, [None]))
-    done.set()
-    end.wait()
-thread = threading.Thread(target=work)
-thread.start()
-begun.wait()
-with assay.profile() as p:
-    go.set()
-    done.wait()
-print(p.recording.processes[0].losses.get("hook_replaced", 0))
-with assay.profile() as p:
-    end.set()
-    thread.join()
-print(p.recording.processes[0].losses.get("hook_replaced", 0))
-""")
-    env = {"PYTHONPATH": str(libdir.parent), "ASSAY_LIBDIR": str(libdir)}
-    done = subprocess.run([python, script], env=env, capture_output=True, text=True, timeout=60)
-    assert (done.stdout, done.stderr) == ("1\n0\n" if python.minor == 11 else "0\n0\n", "")
+def test_a_hook_that_is_replaced_in_a_living_thread_is_noticed_at_a_profiles_end(inside, python) -> None:
+    printed = inside(
+        """
+        import assay, sys, threading
+        begun, go, done, end = (threading.Event() for _ in range(4))
+        def work():
+            begun.set()
+            go.wait()
+            list(map(sys.setprofile, [None]))
+            done.set()
+            end.wait()
+        thread = threading.Thread(target=work)
+        thread.start()
+        begun.wait()
+        with assay.profile() as p:
+            go.set()
+            done.wait()
+        print(p.recording.processes[0].losses.get("hook_replaced", 0))
+        with assay.profile() as p:
+            end.set()
+            thread.join()
+        print(p.recording.processes[0].losses.get("hook_replaced", 0))
+        """
+    )
+    assert printed == ("1\n0\n" if python.minor == 11 else "0\n0\n")
 
 
 def test_threads_that_are_stopped_inside_their_calls_are_no_loss(assay, python, tmp_path: Path) -> None:
