@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import textwrap
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -71,15 +72,19 @@ def exact(tree: Tree) -> dict[str, int]:
     return count
 
 
-def run(assay, python, folder: Path, source: str) -> Tree:
-    return record(assay, python, folder, PRELUDE + textwrap.dedent(source) + "\nprint(json.dumps(count))\n")
+@pytest.fixture
+def run(assay, greenlets: Path, tmp_path: Path) -> Callable[..., Tree]:
+    """`run(source)` profiles a script that counts its own calls, which it prints."""
+
+    def run(source: str, python: Path = greenlets) -> Tree:
+        whole = PRELUDE + textwrap.dedent(source) + "\nprint(json.dumps(count))\n"
+        return record(assay, python, tmp_path, whole)
+
+    return run
 
 
-def test_counts_are_right_over_switches(assay, greenlets: Path, tmp_path: Path) -> None:
+def test_counts_are_right_over_switches(run) -> None:
     tree = run(
-        assay,
-        greenlets,
-        tmp_path,
         """
         def deep(n, other):
             count["deep"] += 1
@@ -100,7 +105,7 @@ def test_counts_are_right_over_switches(assay, greenlets: Path, tmp_path: Path) 
             for g in workers[:: 1 if count["deep"] % 2 else -1]:
                 if g:
                     g.switch()
-        """,
+        """
     )
     exact(tree)
     for node in tree.find("deep"):
@@ -109,11 +114,8 @@ def test_counts_are_right_over_switches(assay, greenlets: Path, tmp_path: Path) 
     assert all(n.open == 0 for n in tree.nodes if n.name in ("worker", "deep", "leaf"))
 
 
-def test_who_does_not_run_owns_no_time(assay, greenlets: Path, tmp_path: Path) -> None:
+def test_who_does_not_run_owns_no_time(run) -> None:
     tree = run(
-        assay,
-        greenlets,
-        tmp_path,
         """
         def idle(other):
             count["idle"] += 1
@@ -126,7 +128,7 @@ def test_who_does_not_run_owns_no_time(assay, greenlets: Path, tmp_path: Path) -
         g.switch(getcurrent())
         sleeper()
         g.switch()
-        """,
+        """
     )
     exact(tree)
     assert tree.one("sleep", under="sleeper").wait_ns >= 450_000_000
@@ -134,11 +136,8 @@ def test_who_does_not_run_owns_no_time(assay, greenlets: Path, tmp_path: Path) -
     assert sum(n.self_ns + n.suspended_ns for n in mine) < 100_000_000
 
 
-def test_what_is_thrown_into_a_greenlet_ends_its_calls(assay, greenlets: Path, tmp_path: Path) -> None:
+def test_what_is_thrown_into_a_greenlet_ends_its_calls(run) -> None:
     tree = run(
-        assay,
-        greenlets,
-        tmp_path,
         """
         class Thrown(Exception):
             pass
@@ -175,7 +174,7 @@ def test_what_is_thrown_into_a_greenlet_ends_its_calls(assay, greenlets: Path, t
                 g.throw(Thrown)
             except Thrown:
                 leaf()
-        """,
+        """
     )
     exact(tree)
     assert tree.calls("inner", under="catches") == tree.calls("inner", under="passes") == 50
@@ -184,11 +183,8 @@ def test_what_is_thrown_into_a_greenlet_ends_its_calls(assay, greenlets: Path, t
     assert all(n.open == 0 for n in tree.nodes if n.name in ("inner", "catches", "passes"))
 
 
-def test_greenlets_that_are_dropped_unfinished_end(assay, greenlets: Path, tmp_path: Path) -> None:
+def test_greenlets_that_are_dropped_unfinished_end(run) -> None:
     tree = run(
-        assay,
-        greenlets,
-        tmp_path,
         """
         def waits(main, n):
             count["waits"] += 1
@@ -211,7 +207,7 @@ def test_greenlets_that_are_dropped_unfinished_end(assay, greenlets: Path, tmp_p
             del g
         assert len(seen) < 100
         greenlet(waits)  # never began
-        """,
+        """
     )
     exact(tree)
     assert all("waits" not in n.path for n in tree.find("other"))
@@ -219,11 +215,8 @@ def test_greenlets_that_are_dropped_unfinished_end(assay, greenlets: Path, tmp_p
     assert all(n.open == 0 for n in tree.nodes if n.name in ("waits", "other"))
 
 
-def test_each_thread_has_greenlets_of_its_own(assay, greenlets: Path, tmp_path: Path) -> None:
+def test_each_thread_has_greenlets_of_its_own(run) -> None:
     tree = run(
-        assay,
-        greenlets,
-        tmp_path,
         """
         lock = threading.Lock()
         def odd(main, own):
@@ -256,7 +249,7 @@ def test_each_thread_has_greenlets_of_its_own(assay, greenlets: Path, tmp_path: 
             t.start()
         for t in threads:
             t.join()
-        """,
+        """
     )
     exact(tree)
     assert tree.calls("leaf_of", under="odd") == tree.calls("leaf_of", under="even") == 500
@@ -264,11 +257,8 @@ def test_each_thread_has_greenlets_of_its_own(assay, greenlets: Path, tmp_path: 
     assert not list(tree.find("odd", under="even")) and not list(tree.find("even", under="odd"))
 
 
-def test_a_hub_that_runs_what_is_ready(assay, greenlets: Path, tmp_path: Path) -> None:
+def test_a_hub_that_runs_what_is_ready(run) -> None:
     tree = run(
-        assay,
-        greenlets,
-        tmp_path,
         """
         import heapq
         class Hub:
@@ -301,7 +291,7 @@ def test_a_hub_that_runs_what_is_ready(assay, greenlets: Path, tmp_path: Path) -
         for n in range(40):
             hub.spawn(request, n)
         hub.loop.switch()
-        """,
+        """
     )
     count = exact(tree)
     assert count["request"] > 40
@@ -309,102 +299,89 @@ def test_a_hub_that_runs_what_is_ready(assay, greenlets: Path, tmp_path: Path) -
     assert {n.parent.name for n in tree.find("Hub.sleep") if n.parent} == {"request"}
 
 
-def test_a_profile_that_begins_amid_greenlets(greenlets: Path, libdir: Path, tmp_path: Path) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(
-        PRELUDE
-        + textwrap.dedent(
-            """
-            import assay
-            def inner(main):
-                count["inner"] += 1
-                main.switch()
-                leaf()
-                main.switch()
-            def outer(main):
-                count["outer"] += 1
-                inner(main)
-                leaf()
-            main = getcurrent()
-            for again in range(2):
-                started = [greenlet(outer) for _ in range(3)]
-                for g in started:
-                    g.switch(main)
-                count.clear()
-                with assay.profile() as p:
-                    fresh = [greenlet(outer) for _ in range(2)]
-                    for _ in range(3):
-                        for g in started + fresh:
-                            if not g.dead:
-                                g.switch(main)
-                # begun before: 2 leaf each, below what was open then; begun inside: all
-                assert count == {"leaf": 10, "inner": 2, "outer": 2}, count
-                [thread] = p.recording.threads
-                calls = collections.Counter()
-                for n in thread:
-                    if n.function and n.function.name in ("leaf", "inner", "outer"):
-                        calls[n.function.name] += n.calls
-                        above = thread.node(n.parent).function if n.parent else None
-                        assert (above.name if above else None) in {
-                            "outer": [None], "inner": ["outer"], "leaf": ["inner", "outer"]
-                        }[n.function.name]
-                assert calls == count, calls
-                assert not p.recording.processes[0].losses, p.recording.processes[0].losses
-            """
-        )
-    )
-    env = {**os.environ, "PYTHONPATH": str(libdir.parent), "ASSAY_LIBDIR": str(libdir)}
-    done = subprocess.run([greenlets, script], capture_output=True, text=True, env=env, timeout=60)
-    assert done.returncode == 0, done.stderr
-
-
-def test_a_second_profile_begins_in_another_greenlet(greenlets: Path, libdir: Path, tmp_path: Path) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(
-        PRELUDE
-        + textwrap.dedent(
-            """
-            import assay
-            def first():
-                assay.start()
-                main.switch()
-                for _ in range(5):
-                    leaf()
-                main.switch()
-            def second():
-                with assay.profile() as p:
-                    leaf()
-                    g.switch()  # back by main
-                    leaf()
-                return p
-            main = getcurrent()
-            g, h = greenlet(first), greenlet(second)
-            g.switch()
-            assay.stop()  # begun in g, ended here
-            h.switch()  # not measured: h begins the next one
+def test_a_profile_that_begins_amid_greenlets(inside, greenlets: Path) -> None:
+    inside(
+        """
+        import assay
+        def inner(main):
+            count["inner"] += 1
+            main.switch()
             leaf()
-            p = h.switch()
+            main.switch()
+        def outer(main):
+            count["outer"] += 1
+            inner(main)
+            leaf()
+        main = getcurrent()
+        for again in range(2):
+            started = [greenlet(outer) for _ in range(3)]
+            for g in started:
+                g.switch(main)
+            count.clear()
+            with assay.profile() as p:
+                fresh = [greenlet(outer) for _ in range(2)]
+                for _ in range(3):
+                    for g in started + fresh:
+                        if not g.dead:
+                            g.switch(main)
+            # begun before: 2 leaf each, below what was open then; begun inside: all
+            assert count == {"leaf": 10, "inner": 2, "outer": 2}, count
             [thread] = p.recording.threads
             calls = collections.Counter()
             for n in thread:
-                if n.function and n.function.name == "leaf":
-                    calls[thread.node(n.parent).function.name] += n.calls
-                    assert thread.node(n.parent).parent == 0
-            assert calls == {"first": 5, "second": 2, "<module>": 1}, calls
+                if n.function and n.function.name in ("leaf", "inner", "outer"):
+                    calls[n.function.name] += n.calls
+                    above = thread.node(n.parent).function if n.parent else None
+                    assert (above.name if above else None) in {
+                        "outer": [None], "inner": ["outer"], "leaf": ["inner", "outer"]
+                    }[n.function.name]
+            assert calls == count, calls
             assert not p.recording.processes[0].losses, p.recording.processes[0].losses
-            """
-        )
+        """,
+        greenlets,
+        prelude=PRELUDE,
     )
-    env = {**os.environ, "PYTHONPATH": str(libdir.parent), "ASSAY_LIBDIR": str(libdir)}
-    done = subprocess.run([greenlets, script], capture_output=True, text=True, env=env, timeout=60)
-    assert done.returncode == 0, done.stderr
 
 
-def test_gevent(assay, python, tmp_path: Path) -> None:
+def test_a_second_profile_begins_in_another_greenlet(inside, greenlets: Path) -> None:
+    inside(
+        """
+        import assay
+        def first():
+            assay.start()
+            main.switch()
+            for _ in range(5):
+                leaf()
+            main.switch()
+        def second():
+            with assay.profile() as p:
+                leaf()
+                g.switch()  # back by main
+                leaf()
+            return p
+        main = getcurrent()
+        g, h = greenlet(first), greenlet(second)
+        g.switch()
+        assay.stop()  # begun in g, ended here
+        h.switch()  # not measured: h begins the next one
+        leaf()
+        p = h.switch()
+        [thread] = p.recording.threads
+        calls = collections.Counter()
+        for n in thread:
+            if n.function and n.function.name == "leaf":
+                calls[thread.node(n.parent).function.name] += n.calls
+                assert thread.node(n.parent).parent == 0
+        assert calls == {"first": 5, "second": 2, "<module>": 1}, calls
+        assert not p.recording.processes[0].losses, p.recording.processes[0].losses
+        """,
+        greenlets,
+        prelude=PRELUDE,
+    )
+
+
+def test_gevent(run, python) -> None:
     tree = run(
-        assay,
-        with_package(python, "gevent"),
-        tmp_path,
         """
         import gevent, gevent.pool, gevent.queue
         queue = gevent.queue.Queue()
@@ -424,6 +401,7 @@ def test_gevent(assay, python, tmp_path: Path) -> None:
             queue.put(None)
         gevent.joinall(consumers)
         """,
+        with_package(python, "gevent"),
     )
     exact(tree)
     assert tree.calls("leaf", under="produce") == tree.calls("leaf", under="consume") == 100
