@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-import tempfile
 import textwrap
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from packages import with_package
 from tree import Tree, record
 
 # Greenlets of the scripts count their own calls, without a call: `count["f"] += 1`.
@@ -23,40 +19,6 @@ count = collections.Counter()
 def leaf():
     count["leaf"] += 1
 """
-
-
-REFUSED: dict[tuple[str, str], str] = {}  # asked for once: interpreter and package, and why not
-
-
-def environment(python: os.PathLike[str], package: str) -> Path:
-    """A virtual environment of `python` with `package`, made at first use. Raises what subprocess.run does."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "assay"
-    version = subprocess.run([python, "-I", "-VV"], capture_output=True, text=True, check=True).stdout
-    home = cache / f"{package}-{zlib.crc32((version + os.fspath(python)).encode()):08x}"
-    if not home.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=f"{package}-", dir=cache))
-        try:
-            quiet = {"capture_output": True, "text": True, "check": True, "timeout": 120}
-            subprocess.run([python, "-I", "-m", "venv", part], **quiet)
-            pip = [part / "bin" / "python", "-I", "-m", "pip", "install", "-q", "--only-binary", ":all:"]
-            subprocess.run([*pip, "--disable-pip-version-check", "--retries", "1", "--timeout", "20", package], **quiet)
-            part.rename(home)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
-    return home / "bin" / "python"
-
-
-def with_package(python: os.PathLike[str], package: str) -> Path:
-    wanted = (os.fspath(python), package)
-    if wanted not in REFUSED:
-        try:
-            return environment(python, package)
-        except subprocess.CalledProcessError as error:
-            REFUSED[wanted] = (error.stderr or error.stdout).strip()[-200:]
-        except subprocess.TimeoutExpired:
-            REFUSED[wanted] = "installing it took too long"
-    pytest.skip(f"{package} cannot be had for {python}: {REFUSED[wanted]}")
 
 
 @pytest.fixture(scope="session")

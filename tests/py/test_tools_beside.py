@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from packages import pure
 from tree import read, record
 
 PROGRAM = """
@@ -34,25 +34,7 @@ def script(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def coverage_dir() -> Path:
     """coverage.py without its C tracer: one copy for every interpreter."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "assay" / "coverage-7"
-    if not (cache / "coverage").exists():
-        command = [
-            sys.executable,
-            "-m",
-            "pip",
-            "install",
-            "-q",
-            "--target",
-            cache,
-            "--only-binary",
-            ":all:",
-            "--no-deps",
-        ]
-        command += ["--platform", "any", "--implementation", "py", "--abi", "none", "--python-version", "3.11"]
-        done = subprocess.run([*command, "coverage>=7.6,<8"], capture_output=True, text=True)
-        if done.returncode != 0:
-            pytest.skip(f"coverage.py cannot be had here: {done.stderr.strip().splitlines()[-1:]}")
-    return cache
+    return pure("coverage-7", "coverage>=7.6,<8")
 
 
 def test_pdb_shows_what_it_shows_without_us(assay, python, script: Path, tmp_path: Path) -> None:
