@@ -1,10 +1,11 @@
-// origin.c: project, library or built-in; and the words for waiting.
+// origin.c: project, library or built-in.
 // Paths are compared as text: a recording may come from another machine.
 #include "report/origin.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/wait.h"
 #include "report/words.h"
 
 typedef struct {
@@ -151,233 +152,17 @@ is_comprehension(const char *name)
            ends_with(name, "<genexpr>");
 }
 
-// ---- waiting ----
-
-typedef struct {
-    const char *text, *wait;
-    bool secondary;
-} wait_rule;
-
-static bool
-is_method_of(const char *name, const char *type)
-{
-    size_t len = strlen(type);
-
-    return strncmp(name, type, len) == 0 && name[len] == '.';
-}
-
-// By the type of a method, then by the name of a function.
-static const wait_rule *
-find_rule(const asy_profile_func *f)
-{
-    static const wait_rule types[] = {
-        {"lock", "lock", true},
-        {"RLock", "lock", true},
-        {"_ThreadHandle", "join", true},
-        {"SimpleQueue", "queue", true},
-        {"_queue.SimpleQueue", "queue", true},
-        {"poll", "poll", true},
-        {"epoll", "poll", true},
-        {"select.epoll", "poll", true},
-        {"select.poll", "poll", true},
-        {"_thread.lock", "lock", true},
-        {"_thread.RLock", "lock", true},
-        {"socket", "socket", false},
-        {"_socket.socket", "socket", false},
-        {"SemLock", "lock", true},
-        {"_multiprocessing.SemLock", "lock", true},
-    };
-    static const wait_rule names[] = {
-        {"sleep", "sleep", false},
-        {"select", "poll", true},
-        {"waitpid", "child process", false},
-        {"wait4", "child process", false},
-        {"wait3", "child process", false},
-        {"waitid", "child process", false},
-        {"wait", "child process", false},
-        {"fork_exec", "child process", false},
-        {"system", "child process", false},
-        {"input", "input", false},
-        {"sigwait", "signal", false},
-        {"pause", "signal", false},
-        {"getaddrinfo", "name lookup", false},
-        {"open", "file", false},
-        {"print", "file", false},
-    };
-
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
-        if (is_method_of(f->name, types[i].text)) {
-            return &types[i];
-        }
-    }
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (strcmp(f->name, names[i].text) == 0) {
-            return &names[i];
-        }
-    }
-    return NULL;
-}
-
-static bool
-is_one_of(const char *s, const char *const *list)
-{
-    for (; *list != NULL; list++) {
-        if (strcmp(s, *list) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void
-name_wait(const asy_profile_func *f, asy_origin *o)
-{
-    static const char *const files[] = {"_io", "io", "posix", "os", NULL};
-    // Modules of the interpreter that only compute: a wait in them is the GIL's or the scheduler's doing.
-    static const char *const computing[] = {"",
-                                            "builtins",
-                                            "sys",
-                                            "gc",
-                                            "marshal",
-                                            "weakref",
-                                            "_weakref",
-                                            "_weakrefset",
-                                            "_imp",
-                                            "_thread",
-                                            "_abc",
-                                            "abc",
-                                            "_ast",
-                                            "atexit",
-                                            "itertools",
-                                            "functools",
-                                            "_functools",
-                                            "operator",
-                                            "_operator",
-                                            "collections",
-                                            "_collections",
-                                            "_collections_abc",
-                                            "math",
-                                            "cmath",
-                                            "_random",
-                                            "random",
-                                            "_sre",
-                                            "re",
-                                            "_json",
-                                            "json",
-                                            "_pickle",
-                                            "pickle",
-                                            "_struct",
-                                            "struct",
-                                            "array",
-                                            "_bisect",
-                                            "_heapq",
-                                            "_statistics",
-                                            "_decimal",
-                                            "decimal",
-                                            "_datetime",
-                                            "datetime",
-                                            "_csv",
-                                            "csv",
-                                            "_string",
-                                            "_codecs",
-                                            "codecs",
-                                            "unicodedata",
-                                            "types",
-                                            "_types",
-                                            "binascii",
-                                            "_hashlib",
-                                            "hashlib",
-                                            "_sha2",
-                                            "_md5",
-                                            "_blake2",
-                                            "zlib",
-                                            "_bz2",
-                                            "_lzma",
-                                            "_warnings",
-                                            "_contextvars",
-                                            "contextvars",
-                                            "_asyncio",
-                                            "_symtable",
-                                            "_tokenize",
-                                            "_opcode",
-                                            "_stat",
-                                            "_typing",
-                                            "typing",
-                                            "errno",
-                                            "_locale",
-                                            "_tracemalloc",
-                                            "_monitoring",
-                                            "sys.monitoring",
-                                            "_elementtree",
-                                            "pyexpat",
-                                            "_uuid",
-                                            NULL};
-    const wait_rule *rule = f->kind == ASY_NODE_C ? find_rule(f) : NULL;
-
-    o->wait = f->kind == ASY_NODE_PY ? ASY_WAIT_NO_EVENT : ASY_WAIT_TURN;
-    o->turn = true;
-    o->secondary = true;
-    if (rule != NULL) {
-        o->turn = false;
-        o->wait = rule->wait;
-        o->secondary = rule->secondary;
-    } else if (f->kind == ASY_NODE_C && is_one_of(f->module, files)) {
-        o->turn = false;
-        o->wait = "file";
-        o->secondary = false;
-    } else if (f->kind == ASY_NODE_C && !is_one_of(f->module, computing)) {
-        o->turn = false;
-        o->wait = f->module + (f->module[0] == '_' && f->module[1] != '\0');
-        o->secondary = false;
-    }
-}
-
-// Python functions of the standard library in which threads wait for something to do.
-static const char *
-name_idle(const asy_profile_func *f)
-{
-    static const struct {
-        const char *path, *name, *idle; // name NULL = any
-    } rules[] = {
-        {"queue.py", NULL, "queue"},
-        {"threading.py", "Thread.join", "join"},
-        {"threading.py", "Thread._wait_for_tstate_lock", "join"},
-        {"threading.py", "_shutdown", "join"},
-        {"threading.py", "Event.wait", "event"},
-        {"threading.py", "Condition.wait", "condition"},
-        {"threading.py", "Condition.wait_for", "condition"},
-        {"threading.py", "Barrier.wait", "barrier"},
-        {"concurrent/futures/thread.py", "_worker", "queue"},
-        {"concurrent/futures/_base.py", NULL, "result"},
-        {"concurrent/futures/process.py", NULL, "result"},
-        {"selectors.py", NULL, "poll"},
-        {"socketserver.py", NULL, "poll"},
-        {"multiprocessing/queues.py", NULL, "queue"},
-        {"multiprocessing/pool.py", NULL, "queue"},
-        {"multiprocessing/popen_fork.py", NULL, "join"},
-        {"multiprocessing/connection.py", NULL, "poll"},
-    };
-    const char *path = library_path(f->file);
-
-    for (size_t i = 0; path != NULL && i < sizeof rules / sizeof *rules; i++) {
-        if (strcmp(path, rules[i].path) == 0 && (rules[i].name == NULL || strcmp(f->name, rules[i].name) == 0)) {
-            return rules[i].idle;
-        }
-    }
-    return NULL;
-}
-
 static void
 describe(const asy_profile_func *f, const bases *b, asy_origin *o)
 {
     *o = (asy_origin){.place = ""};
-    name_wait(f, o);
+    asy_wait_name(f, o);
     if (f->kind == ASY_NODE_PY) {
         place_python(f, b, o);
         o->importing = starts_with(f->file, "<frozen importlib");
         o->place = o->importing ? "importlib" : o->place;
         o->comprehension = is_comprehension(f->name);
-        o->idle = name_idle(f);
+        o->idle = asy_wait_idle(library_path(f->file), f->name);
     } else if (f->kind == ASY_NODE_C || f->kind == ASY_NODE_CLASS || f->kind == ASY_NODE_OBJECT) {
         bool builtin = f->module[0] == '\0' || strcmp(f->module, "builtins") == 0;
 

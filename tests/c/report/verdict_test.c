@@ -311,6 +311,30 @@ test_start_up_is_counted_apart(void **state)
 }
 
 // Whatever the names: no line is wider than the terminal.
+// Modules that do many things: what a thread waits for in them is told by the function.
+static void
+test_waits_are_named_by_function_where_the_module_does_not_tell(void **state)
+{
+    static const struct {
+        const char *name, *module;
+    } calls[] = {
+        {"stat", "posix"},     {"DirEntry.is_dir", "posix"}, {"TextIOWrapper.write", "_io"},
+        {"kill", "posix"},     {"_exit", "posix"},           {"abort", "posix"},
+        {"monotonic", "time"}, {"StringIO.write", "_io"},    {" access", "posix"},
+    };
+    build b;
+    uint32_t top;
+
+    (void)state;
+    top = begin(&b, 1 * MS);
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        build_node(&b, 0, top, build_c(&b, calls[i].name, calls[i].module), 1, 10 * MS, 10 * MS);
+    }
+    build_end(&b, 91 * MS);
+    page_expect_in_summary(&b, "waiting 90.0 ms (GIL or scheduler 60.0 ms, file 30.0 ms)");
+    build_free(&b);
+}
+
 static void
 test_long_answers_are_wrapped_within_a_clause(void **state)
 {
@@ -355,6 +379,7 @@ main(void)
         cmocka_unit_test(test_own_cost_beside_a_sleep_is_not_off_the_wall_time),
         cmocka_unit_test(test_keys_are_in_order_of_what_ran_under_them),
         cmocka_unit_test(test_start_up_is_counted_apart),
+        cmocka_unit_test(test_waits_are_named_by_function_where_the_module_does_not_tell),
         cmocka_unit_test(test_long_answers_are_wrapped_within_a_clause),
     };
 
