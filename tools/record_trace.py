@@ -85,23 +85,68 @@ class Frames:
         return self.number[id(frame)]
 
 
+class Log:
+    """Events as they are raised, and those that no interpreter raises, of frames that delegate: what is thrown
+    into them goes straight to the innermost. They go on with it and are suspended with it; what an interpreter
+    raises when they go on themselves is left out. 3.11 does not always raise that: `ran` tells of a frame that runs.
+    """
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.frames = Frames()
+        self.suspended: set[int] = set()
+        self.delegating: set[int] = set()
+
+    def add(self, kind: str, frame: types.FrameType) -> None:
+        number = self.frames.of(frame, kind == "START")
+        if kind == "THROW":
+            if number in self.delegating:
+                self.delegating.remove(number)
+                return
+            self.throw_past(frame)
+        self.put(kind, frame.f_code, number)
+        if kind == "YIELD":
+            self.yield_past(frame)
+
+    def put(self, kind: str, code: types.CodeType, number: int) -> None:
+        self.events.append(Event(kind, code, number))
+        self.delegating.discard(number)
+        (self.suspended.add if kind == "YIELD" else self.suspended.discard)(number)
+
+    def throw_past(self, frame: types.FrameType) -> None:
+        outer = []
+        while (back := frame.f_back) is not None and self.frames.of(back) in self.suspended:
+            outer.append(back)
+            frame = back
+        for back in reversed(outer):
+            self.put("THROW", back.f_code, self.frames.of(back))
+            self.delegating.add(self.frames.of(back))
+
+    def yield_past(self, frame: types.FrameType) -> None:
+        while (back := frame.f_back) is not None and self.frames.of(back) in self.delegating:
+            self.put("YIELD", back.f_code, self.frames.of(back))
+            frame = back
+
+    def ran(self, frame: types.FrameType | None) -> None:
+        number = self.frames.of(frame) if frame is not None else 0
+        self.delegating.discard(number)
+        if frame is not None and number in self.suspended:
+            self.put("RESUME", frame.f_code, number)
+
+
 def record_monitoring(run: Callable[[], object]) -> list[Event]:
     """All events while `run` runs, by sys.monitoring."""
     mon: Any = sys.monitoring  # type: ignore[attr-defined, unused-ignore]
     events = mon.events
-    log: list[Event] = []
-    frames = Frames()
+    log = Log()
 
     def python(kind: str) -> Callable[..., None]:
-        def callback(code: types.CodeType, *_: object) -> None:
-            log.append(Event(kind, code, frames.of(sys._getframe(1), kind == "START")))
-
-        return callback
+        return lambda *_: log.add(kind, sys._getframe(1))
 
     def native(kind: str) -> Callable[..., None]:
         def callback(code: types.CodeType, offset: int, callee: object, _: object) -> None:
             if not is_python_function(callee):
-                log.append(Event(kind, code, 0, callee_name(callee) if kind == "CALL" else ""))
+                log.events.append(Event(kind, code, 0, callee_name(callee) if kind == "CALL" else ""))
 
         return callback
 
@@ -125,7 +170,7 @@ def record_monitoring(run: Callable[[], object]) -> list[Event]:
     run()
     mon.set_events(4, 0)
     mon.free_tool_id(4)
-    return log
+    return log.events
 
 
 def entry_kind(frame: types.FrameType) -> str:
@@ -145,8 +190,7 @@ def exit_kind(frame: types.FrameType, value: int | None) -> str:
 
 def record_setprofile(run: Callable[[], object]) -> list[Event]:
     """All events while `run` runs, by PyEval_SetProfile."""
-    log: list[Event] = []
-    frames = Frames()
+    log = Log()
     objects = [ctypes.py_object, ctypes.py_object]
     signature = ctypes.PYFUNCTYPE(ctypes.c_int, *objects, ctypes.c_int, ctypes.c_void_p)
 
@@ -154,13 +198,17 @@ def record_setprofile(run: Callable[[], object]) -> list[Event]:
         code = frame.f_code
         if what == 0:
             kind = entry_kind(frame)
-            log.append(Event(kind, code, frames.of(frame, kind == "START")))
-        elif what == 3:
-            log.append(Event(exit_kind(frame, value), code, frames.of(frame)))
+            if kind != "THROW":
+                log.ran(frame.f_back)
+            log.add(kind, frame)
+            return 0
+        log.ran(frame)
+        if what == 3:
+            log.add(exit_kind(frame, value), frame)
         elif what == 4:
-            log.append(Event("CALL", code, 0, callee_name(ctypes.cast(value, ctypes.py_object).value)))
+            log.events.append(Event("CALL", code, 0, callee_name(ctypes.cast(value, ctypes.py_object).value)))
         elif what in (5, 6):
-            log.append(Event("C_RAISE" if what == 5 else "C_RETURN", code))
+            log.events.append(Event("C_RAISE" if what == 5 else "C_RETURN", code))
         return 0
 
     hook = signature(callback)
@@ -169,7 +217,7 @@ def record_setprofile(run: Callable[[], object]) -> list[Event]:
     ctypes.pythonapi.PyEval_SetProfile(ctypes.cast(hook, ctypes.c_void_p), None)
     run()
     ctypes.pythonapi.PyEval_SetProfile(None, None)
-    return log
+    return log.events
 
 
 def record(path: Path) -> list[Event]:

@@ -5,6 +5,7 @@
 
 #if ASY_CPYTHON_MONITORING
 
+#include "agent/delegates.h"
 #include "agent/funcs.h"
 #include "agent/tags.h"
 #include "agent/tool.h"
@@ -58,22 +59,38 @@ on_start(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
     Py_RETURN_NONE;
 }
 
-// A generator or coroutine goes on, by itself or because something is thrown into it.
+// A generator or coroutine goes on.
 static PyObject *
-on_resume(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
+goes_on(PyCodeObject *code, bool thrown)
 {
     asy_agent_thread *t = asy_thread_get(ASY_FIRST_ENTERS);
     bool made = false;
     uint32_t func, node;
 
-    (void)self, (void)nargs, (void)names;
-    if (t == NULL || (func = asy_funcs_code(t, (PyCodeObject *)args[0])) == 0 || !asy_tags_context(t)) {
+    if (t == NULL || (func = asy_funcs_code(t, code)) == 0 || !asy_tags_context(t)) {
         return unmeasured();
     }
+    if (thrown && asy_delegates_throw(t, PyEval_GetFrame(), code)) {
+        Py_RETURN_NONE;
+    }
     node = asy_tree_child(&t->tree, func, ASY_NODE_PY, &made);
-    asy_suspend_resume(&asy_the_agent.suspend, &t->tree, node, token_of(args[0]), asy_cpython_frame(),
+    asy_suspend_resume(&asy_the_agent.suspend, &t->tree, node, token_of((PyObject *)code), asy_cpython_frame(),
                        asy_agent_ticks());
     Py_RETURN_NONE;
+}
+
+static PyObject *
+on_resume(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
+{
+    (void)self, (void)nargs, (void)names;
+    return goes_on((PyCodeObject *)args[0], false);
+}
+
+static PyObject *
+on_throw(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
+{
+    (void)self, (void)nargs, (void)names;
+    return goes_on((PyCodeObject *)args[0], true);
 }
 
 // Hot: every return.
@@ -106,6 +123,9 @@ on_yield(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
         return unmeasured();
     }
     asy_suspend_yield(&asy_the_agent.suspend, &t->tree, token_of(args[0]), asy_cpython_frame(), now);
+    if (__builtin_expect(asy_delegates_any(), 0)) {
+        asy_delegates_yield(t, PyEval_GetFrame(), now);
+    }
     Py_RETURN_NONE;
 }
 
@@ -202,7 +222,7 @@ on_c_raise(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
 // ---- switching them ----
 
 static const asy_tool_callback CALLBACKS[ASY_TOOL_EVENTS] = {
-    {"PY_START", on_start},   {"PY_RESUME", on_resume},  {"PY_THROW", on_resume},
+    {"PY_START", on_start},   {"PY_RESUME", on_resume},  {"PY_THROW", on_throw},
     {"PY_RETURN", on_return}, {"PY_YIELD", on_yield},    {"PY_UNWIND", on_unwind},
     {"CALL", on_call},        {"C_RETURN", on_c_return}, {"C_RAISE", on_c_raise},
 };

@@ -5,6 +5,7 @@
 
 #include "agent/backend.h"
 #include "agent/calibrate.h"
+#include "agent/delegates.h"
 #include "agent/funcs.h"
 #include "agent/greenlets.h"
 
@@ -132,6 +133,7 @@ asy_session_measure(bool on)
     }
     asy_greenlets_look();
     a->suspend.since = asy_agent_ticks();
+    __atomic_store_n(&asy_delegates_seen, false, __ATOMIC_RELAXED);
     __atomic_add_fetch(&a->epoch, 1, __ATOMIC_RELEASE);
     __atomic_store_n(&a->measuring, 1, __ATOMIC_RELEASE);
     return asy_backend_on();

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "agent/delegates.h"
 #include "agent/funcs.h"
 #include "agent/tags.h"
 #include "cpython/profile.h"
@@ -18,60 +19,19 @@ token_of(PyCodeObject *code)
     return (uint64_t)(uintptr_t)code;
 }
 
-// Something was thrown past a suspended frame, into what it delegates to. Should that handle it, the outer one goes on without an event.
-static bool thrown_past;
-
-// At a call event by which something is thrown into `frame`. An async generator does not stand above what awaits it.
-static void
-look_past(PyFrameObject *frame, PyCodeObject *code)
-{
-    PyFrameObject *outer = asy_profile_caller(frame);
-
-    if ((code->co_flags & CO_ASYNC_GENERATOR) != 0 ||
-        (outer != NULL && asy_suspend_has(&asy_the_agent.suspend, (uint64_t)(uintptr_t)outer))) {
-        __atomic_store_n(&thrown_past, true, __ATOMIC_RELAXED);
-    }
-}
-
-static bool
-top_function_is(const asy_tree *t, uint64_t token)
-{
-    for (uint64_t d = t->thread->depth; d-- > 1;) {
-        const asy_frame *f = asy_tree_frame(t, d);
-        if ((f->kind & 0xffu) == ASY_NODE_PY) {
-            return f->token == token;
-        }
-    }
-    return false;
-}
-
-// `frame` is running. If it is suspended for us, it goes on here.
-static void
-goes_on(PyFrameObject *frame, uint64_t now)
-{
-    PyCodeObject *code = asy_profile_code(frame);
-    asy_agent_thread *t = (code->co_flags & SUSPENDS) != 0 ? asy_thread_begun() : NULL;
-    uint64_t key = (uint64_t)(uintptr_t)frame;
-    bool made = false;
-    uint32_t func;
-
-    if (t != NULL && !top_function_is(&t->tree, token_of(code)) && asy_suspend_has(&asy_the_agent.suspend, key) &&
-        (func = asy_funcs_code(t, code)) != 0) {
-        asy_suspend_resume(&asy_the_agent.suspend, &t->tree, asy_tree_child(&t->tree, func, ASY_NODE_PY, &made),
-                           token_of(code), key, now);
-    }
-}
-
-// Not where something is thrown into a frame: those that delegate to it stand below it, suspended.
+// From a throw past a suspended frame on: the frame of each event runs. Not where something is thrown into a frame: those that delegate
+// to it stand below it, suspended.
 static void
 look_below(PyFrameObject *frame, PyCodeObject *code, int what, uint64_t now)
 {
+    asy_agent_thread *t = asy_thread_begun();
+
     if (what == PyTrace_CALL) {
         bool thrown = (code->co_flags & SUSPENDS) != 0 && asy_profile_thrown(frame);
         frame = thrown ? NULL : asy_profile_caller(frame);
     }
-    if (frame != NULL) {
-        goes_on(frame, now);
+    if (t != NULL && frame != NULL) {
+        asy_delegates_ran(t, frame, asy_profile_code(frame), now);
     }
 }
 
@@ -80,6 +40,24 @@ static int
 unmeasured(void)
 {
     return PyErr_Occurred() ? -1 : 0;
+}
+
+// A generator or coroutine goes on, by itself or because something is thrown into it.
+static void
+on_resume(asy_agent_thread *t, PyFrameObject *frame, PyCodeObject *code, uint32_t func)
+{
+    bool made = false;
+
+    if (asy_profile_thrown(frame)) {
+        if (asy_delegates_throw(t, frame, code)) {
+            return;
+        }
+        if ((code->co_flags & CO_ASYNC_GENERATOR) != 0) { // what awaits it may go on without an event too
+            __atomic_store_n(&asy_delegates_seen, true, __ATOMIC_RELAXED);
+        }
+    }
+    asy_suspend_resume(&asy_the_agent.suspend, &t->tree, asy_tree_child(&t->tree, func, ASY_NODE_PY, &made),
+                       token_of(code), asy_cpython_frame_of(frame), asy_agent_ticks());
 }
 
 // Hot: every Python call.
@@ -94,15 +72,11 @@ on_call(PyFrameObject *frame, PyCodeObject *code)
     if (t == NULL || (func = asy_funcs_code(t, code)) == 0 || !asy_tags_context(t)) {
         return unmeasured();
     }
-    node = asy_tree_child(&t->tree, func, ASY_NODE_PY, &made);
     if (__builtin_expect((code->co_flags & SUSPENDS) != 0, 0) && !asy_profile_begins(frame)) {
-        asy_suspend_resume(&asy_the_agent.suspend, &t->tree, node, token, (uint64_t)(uintptr_t)frame,
-                           asy_agent_ticks());
-        if (asy_profile_thrown(frame)) {
-            look_past(frame, code);
-        }
+        on_resume(t, frame, code, func);
         return 0;
     }
+    node = asy_tree_child(&t->tree, func, ASY_NODE_PY, &made);
     if (__builtin_expect(made, 0)) {
         node = asy_backend_made(t, code, node, func, &token);
     }
@@ -165,7 +139,10 @@ on_return(PyFrameObject *frame, PyCodeObject *code, PyObject *value, uint64_t no
         return unmeasured();
     }
     if (__builtin_expect((code->co_flags & SUSPENDS) != 0, 0) && value != NULL && asy_profile_yields(frame)) {
-        asy_suspend_yield(&asy_the_agent.suspend, &t->tree, token_of(code), (uint64_t)(uintptr_t)frame, now);
+        asy_suspend_yield(&asy_the_agent.suspend, &t->tree, token_of(code), asy_cpython_frame_of(frame), now);
+        if (asy_delegates_any()) {
+            asy_delegates_yield(t, frame, now);
+        }
         return 0;
     }
     if (value == NULL && never_began(t, frame, code)) {
@@ -255,7 +232,7 @@ on_event(PyObject *self, PyFrameObject *frame, int what, PyObject *arg)
     PyCodeObject *code = asy_profile_code(frame);
 
     (void)self;
-    if (__builtin_expect(__atomic_load_n(&thrown_past, __ATOMIC_RELAXED), 0)) {
+    if (__builtin_expect(asy_delegates_any(), 0)) {
         look_below(frame, code, what, now);
     }
     switch (what) {
@@ -282,7 +259,6 @@ asy_backend_open(void)
 asy_status
 asy_backend_on(void)
 {
-    __atomic_store_n(&thrown_past, false, __ATOMIC_RELAXED);
     asy_profile_hook_all(on_event);
     __atomic_store_n(&asy_the_agent.tool_lost, 0, __ATOMIC_RELAXED);
     return ASY_OK;

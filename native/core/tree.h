@@ -231,6 +231,7 @@ bool asy_tree_tag_out(asy_tree *t, uint64_t token, uint64_t now);
 void asy_tree_tag_inherit(asy_tree *t, uint32_t func, uint64_t token, uint64_t now);
 #define ASY_FRAME_BARRIER 0x400u    // of a frame's kind: tags that were opened above it do not outlive it
 #define ASY_FRAME_CALL_ENDED 0x800u // of an inherited frame's: the C call that it was in has ended
+#define ASY_FRAME_DELEGATES 0x1000u // of a generator's: something was thrown past it, and it has not gone on itself
 #define ASY_FRAME_TAG_INHERITED (ASY_NODE_TAG | ASY_NODE_F_INHERITED)
 
 // Depth of the topmost frame with this token, 0 if there is none. Walks the stack.

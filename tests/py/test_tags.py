@@ -534,11 +534,13 @@ def test_throw_that_is_handled_below_leaves_the_tag_open(run):
         demo()
         """
     )
-    assert report.under_tags("w") == {(): 4, ("n=a",): 2, ("n=b",): 2}
-    assert {path for path in report.tree("demo") if path.endswith("=a > w")} == {
+    assert report.under_tags("w") == {(): 2, ("n=a",): 3, ("n=b",): 3}
+    assert {path for path in report.tree("demo") if "n=a > " in path and path.endswith(" > w")} == {
+        "generator.throw > outer > n=a > inner > w",
         "generator.throw > outer > n=a > w",
         "outer > n=a > w",
     }
+    assert [n["resumes"] for n in report.nodes if report.name(n) == "inner"] == [0, 1, 0, 1]
 
 
 def test_throw_goes_through_all_that_delegate(run):
@@ -553,20 +555,64 @@ def test_throw_goes_through_all_that_delegate(run):
                 except KeyError:
                     pass
             w()
+            yield n
         def demo():
             g = level(4)
             next(g)
+            g.throw(KeyError)
             try:
-                g.throw(KeyError)
-            except StopIteration:
+                g.throw(ValueError)
+            except ValueError:
+                w()
+            g = level(4)
+            next(g)
+            g.throw(KeyError)
+            w()
+            for _ in g:
+                pass
+        demo()
+        """
+    )
+    tree = report.tree("demo")
+    down = [" > ".join(["level"] * n) for n in range(6)]
+    assert tree["w"] == 2
+    assert {path: calls for path, calls in tree.items() if path.endswith(" > w")} == {
+        "generator.throw > " + down[5] + " > w": 2,
+        **{down[n] + " > w": 1 for n in range(1, 5)},
+    }
+
+
+def test_yield_of_a_throw_suspends_all_that_delegate(run):
+    report = run(
+        """
+        def inner():
+            while True:
+                try:
+                    yield
+                except KeyError:
+                    w()
+        def middle(n):
+            with assay.tag(m=n):
+                yield from inner()
+        def outer(n):
+            with assay.tag(n=n):
+                yield from middle(n)
+        def demo():
+            generators = [outer("a"), outer("b")]
+            for g in generators:
+                next(g)
+            for i in range(6):
+                generators[i % 2].throw(KeyError)
+                w()
+                next(generators[0])
                 w()
         demo()
         """
     )
-    assert report.tree("demo")["generator.throw > level > w"] == 5 and report.tree("demo")["w"] == 1
+    assert report.under_tags("w") == {(): 12, ("n=a", "m=a"): 3, ("n=b", "m=b"): 3}
 
 
-@pytest.mark.parametrize("way", ["cancelled", "timeout", "generator"])
+@pytest.mark.parametrize("way", ["cancelled", "timeout", "waited", "generator"])
 def test_task_that_handles_a_cancellation_keeps_its_tags(run, way):
     report = run(
         f"""
@@ -576,13 +622,20 @@ def test_task_that_handles_a_cancellation_keeps_its_tags(run, way):
             try:
                 await t
             except asyncio.CancelledError:
-                pass
+                w()
         async def timeout():
             try:
                 async with asyncio.timeout(0.01):
                     await asyncio.sleep(9)
             except TimeoutError:
-                pass
+                w()
+            await asyncio.sleep(0)
+            w()
+        async def waited():
+            try:
+                await asyncio.wait_for(asyncio.sleep(9), 0.01)
+            except TimeoutError:
+                w()
         async def numbers():
             try:
                 async with asyncio.timeout(0.01):
@@ -605,4 +658,5 @@ def test_task_that_handles_a_cancellation_keeps_its_tags(run, way):
         asyncio.run(main())
         """
     )
-    assert report.under_tags("w") == {(): 2, ("req=a",): 4, ("req=b",): 4}
+    below = {"cancelled": 1, "timeout": 2, "waited": 1, "generator": 0}[way]
+    assert report.under_tags("w") == {(): 2, ("req=a",): 4 + below, ("req=b",): 4 + below}
