@@ -13,9 +13,11 @@ import sys
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
+import tree
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("ASSAY_BUILD", ROOT / "build")).resolve()
@@ -157,3 +159,9 @@ def inside(python: Interpreter, libdir: Path, tmp_path: Path) -> Callable[..., s
         return done.stdout
 
     return inside
+
+
+@pytest.fixture
+def record(assay: Program, python: Interpreter, tmp_path: Path) -> Callable[..., tree.Tree]:
+    """`record(source)` runs a script under assay and reads its call tree: tree.record."""
+    return partial(tree.record, assay, python, tmp_path)

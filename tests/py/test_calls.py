@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tree import record
 
-
-def test_calls_and_callers_are_exact(assay, python, tmp_path: Path) -> None:
+def test_calls_and_callers_are_exact(record) -> None:
     tree = record(
-        assay, python, tmp_path,
         """
         def leaf(x):
             return len([x])
@@ -20,8 +17,8 @@ def test_calls_and_callers_are_exact(assay, python, tmp_path: Path) -> None:
             for i in range(10):
                 inner(i)
         main()
-        """,
-    )  # fmt: skip
+        """
+    )
     assert tree.one("main").calls == 1
     assert tree.one("inner", "main").calls == 10
     assert tree.one("leaf", "inner").calls == 45
@@ -29,9 +26,8 @@ def test_calls_and_callers_are_exact(assay, python, tmp_path: Path) -> None:
     assert tree.losses() == {}
 
 
-def test_recursion_of_a_hundred_thousand_frames_is_followed(assay, python, tmp_path: Path) -> None:
+def test_recursion_of_a_hundred_thousand_frames_is_followed(record) -> None:
     tree = record(
-        assay, python, tmp_path,
         """
         import sys
         sys.setrecursionlimit(200000)
@@ -40,17 +36,16 @@ def test_recursion_of_a_hundred_thousand_frames_is_followed(assay, python, tmp_p
                 down(n - 1)
         down(100000)
         print("done")
-        """,
-    )  # fmt: skip
+        """
+    )
     assert tree.result.stdout == "done\n"
     assert tree.calls("down") == 100001
     assert len(list(tree.find("down"))) == 100001
     assert tree.losses() == {}
 
 
-def test_generator_is_one_call_with_resumes(assay, python, tmp_path: Path) -> None:
+def test_generator_is_one_call_with_resumes(record) -> None:
     tree = record(
-        assay, python, tmp_path,
         """
         import time
         def gen(n):
@@ -60,8 +55,8 @@ def test_generator_is_one_call_with_resumes(assay, python, tmp_path: Path) -> No
             for _ in gen(5):
                 time.sleep(0.01)
         main()
-        """,
-    )  # fmt: skip
+        """
+    )
     node = tree.one("gen")
     assert (node.calls, node.resumes) == (1, 5)
     assert node.suspended_ns >= 50_000_000
@@ -69,9 +64,8 @@ def test_generator_is_one_call_with_resumes(assay, python, tmp_path: Path) -> No
     assert tree.one("sleep").wait_ns >= 40_000_000
 
 
-def test_coroutines_count_one_call_and_their_suspended_time(assay, python, tmp_path: Path) -> None:
+def test_coroutines_count_one_call_and_their_suspended_time(record) -> None:
     tree = record(
-        assay, python, tmp_path,
         """
         import asyncio
         async def nap():
@@ -79,17 +73,16 @@ def test_coroutines_count_one_call_and_their_suspended_time(assay, python, tmp_p
         async def main():
             await asyncio.gather(nap(), nap(), nap())
         asyncio.run(main())
-        """,
-    )  # fmt: skip
+        """
+    )
     assert tree.calls("nap") == 3
     assert sum(n.resumes for n in tree.find("nap")) == 3
     assert sum(n.suspended_ns for n in tree.find("nap")) >= 3 * 45_000_000
     assert sum(n.self_ns for n in tree.find("nap")) < 40_000_000
 
 
-def test_exceptions_end_calls(assay, python, tmp_path: Path) -> None:
+def test_exceptions_end_calls(record) -> None:
     tree = record(
-        assay, python, tmp_path,
         """
         def deep(n):
             if n == 0:
@@ -108,8 +101,8 @@ def test_exceptions_end_calls(assay, python, tmp_path: Path) -> None:
                 except ValueError:
                     after()
         main()
-        """,
-    )  # fmt: skip
+        """
+    )
     assert tree.calls("deep") == 20 * 51
     assert sum(n.unwinds for n in tree.find("deep")) == 20 * 51
     assert [n.path[-2] for n in tree.find("after")] == ["main"]
@@ -117,9 +110,8 @@ def test_exceptions_end_calls(assay, python, tmp_path: Path) -> None:
     assert tree.losses() == {}
 
 
-def test_what_shares_a_name_and_a_line_is_kept_apart(assay, python, tmp_path: Path) -> None:
+def test_what_shares_a_name_and_a_line_is_kept_apart(record) -> None:
     tree = record(
-        assay, python, tmp_path,
         """
         f, g = (lambda: 1), (lambda: 2)
         def main():
@@ -127,14 +119,13 @@ def test_what_shares_a_name_and_a_line_is_kept_apart(assay, python, tmp_path: Pa
                 f()
             g()
         main()
-        """,
-    )  # fmt: skip
+        """
+    )
     assert sorted(n.calls for n in tree.find("<lambda>")) == [1, 3]
 
 
-def test_exec_eval_class_bodies_and_genexprs_are_named(assay, python, tmp_path: Path) -> None:
+def test_exec_eval_class_bodies_and_genexprs_are_named(record) -> None:
     tree = record(
-        assay, python, tmp_path,
         """
         def main():
             exec("def made(): return 1\\nfor _ in range(7): made()", {})
@@ -144,8 +135,8 @@ def test_exec_eval_class_bodies_and_genexprs_are_named(assay, python, tmp_path: 
                     return sorted([2, 1], key=lambda v: v)
             K().method()
         main()
-        """,
-    )  # fmt: skip
+        """
+    )
     assert tree.one("made").calls == 7
     assert tree.one("exec").kind == "c"
     assert "exec" in tree.one("made").path
@@ -154,9 +145,8 @@ def test_exec_eval_class_bodies_and_genexprs_are_named(assay, python, tmp_path: 
     assert tree.one("main.<locals>.K.method.<locals>.<lambda>", "sorted").calls == 2
 
 
-def test_code_objects_that_die_are_not_mistaken_for_their_successors(assay, python, tmp_path: Path) -> None:
+def test_code_objects_that_die_are_not_mistaken_for_their_successors(record) -> None:
     tree = record(
-        assay, python, tmp_path,
         """
         for i in range(300):
             space = {}
@@ -164,15 +154,14 @@ def test_code_objects_that_die_are_not_mistaken_for_their_successors(assay, pyth
             for _ in range(i % 3 + 1):
                 space[f"f{i % 3}"]()
             del space
-        """,
-    )  # fmt: skip
+        """
+    )
     assert [tree.calls(f"f{k}") for k in range(3)] == [100, 200, 300]
     assert len(list(tree.find("f0"))) == 1  # the same source, compiled again: the same function
 
 
-def test_methods_of_built_in_types_are_named_by_the_class_that_defines_them(assay, python, tmp_path: Path) -> None:
+def test_methods_of_built_in_types_are_named_by_the_class_that_defines_them(record) -> None:
     tree = record(
-        assay, python, tmp_path,
         """
         class L(list):
             pass
@@ -186,20 +175,19 @@ def test_methods_of_built_in_types_are_named_by_the_class_that_defines_them(assa
             bound([1])
             {}.get(1)
         main()
-        """,
-    )  # fmt: skip
+        """
+    )
     assert tree.one("list.append").calls == 12
     assert tree.one("list.extend").calls == 1
     assert tree.one("dict.get").calls == 1
 
 
-def test_classes_and_other_callables_are_counted(assay, python, tmp_path: Path) -> None:
+def test_classes_and_other_callables_are_counted(record, python) -> None:
     if python.minor == 11:
         expected = {"K.__init__": 6, "Call.__call__": 4}  # the profile hook shows neither classes nor other callables
     else:
         expected = {"K": 6, "K.__init__": 6, "partial": 3, "Call": 4, "Call.__call__": 4}
     tree = record(
-        assay, python, tmp_path,
         """
         import functools
         class K:
@@ -217,8 +205,8 @@ def test_classes_and_other_callables_are_counted(assay, python, tmp_path: Path) 
             for _ in range(4):
                 call()
         main()
-        """,
-    )  # fmt: skip
+        """
+    )
     for name, calls in expected.items():
         if name in ("partial", "Call"):
             assert sum(n.calls for n in tree.find(name, "main") if n.kind == "object") == calls, name
@@ -230,9 +218,8 @@ def test_classes_and_other_callables_are_counted(assay, python, tmp_path: Path) 
             assert tree.calls(name) == calls, name
 
 
-def test_every_thread_is_counted_by_itself(assay, python, tmp_path: Path) -> None:
+def test_every_thread_is_counted_by_itself(record) -> None:
     tree = record(
-        assay, python, tmp_path,
         """
         import threading, time
         def leaf():
@@ -243,16 +230,15 @@ def test_every_thread_is_counted_by_itself(assay, python, tmp_path: Path) -> Non
         threads = [threading.Thread(target=work, args=(1000 * (i + 1),), name=f"w{i}") for i in range(4)]
         for t in threads: t.start()
         for t in threads: t.join()
-        """,
-    )  # fmt: skip
+        """
+    )
     assert tree.calls("leaf") == 10000
     assert {t["name"] for t in tree.json["threads"]} >= {"MainThread", "w0", "w1", "w2", "w3"}
     assert tree.losses() == {}
 
 
-def test_threads_outlive_the_main_module(assay, python, tmp_path: Path) -> None:
+def test_threads_outlive_the_main_module(record) -> None:
     tree = record(
-        assay, python, tmp_path,
         """
         import threading, time
         def leaf():
@@ -262,14 +248,13 @@ def test_threads_outlive_the_main_module(assay, python, tmp_path: Path) -> None:
             for _ in range(500):
                 leaf()
         threading.Thread(target=late).start()
-        """,
-    )  # fmt: skip
+        """
+    )
     assert tree.calls("leaf") == 500
 
 
-def test_threads_of_c_libraries_are_seen(assay, python, tmp_path: Path) -> None:
+def test_threads_of_c_libraries_are_seen(record) -> None:
     tree = record(
-        assay, python, tmp_path,
         """
         import ctypes
         libc = ctypes.CDLL(None)
@@ -285,15 +270,14 @@ def test_threads_of_c_libraries_are_seen(assay, python, tmp_path: Path) -> None:
             assert libc.pthread_create(ctypes.byref(h), None, run, None) == 0
         for h in handles:
             libc.pthread_join(h, None)
-        """,
-    )  # fmt: skip
+        """
+    )
     assert tree.calls("run") == 3
     assert tree.calls("leaf") == 750
 
 
-def test_sys_exit_in_a_thread_and_in_the_program(assay, python, tmp_path: Path) -> None:
+def test_sys_exit_in_a_thread_and_in_the_program(record) -> None:
     tree = record(
-        assay, python, tmp_path,
         """
         import sys, threading
         def leave():
@@ -310,9 +294,8 @@ def test_sys_exit_in_a_thread_and_in_the_program(assay, python, tmp_path: Path) 
     assert all(n.open == 0 for n in tree.nodes)
 
 
-def test_keyboard_interrupt_ends_calls(assay, python, tmp_path: Path) -> None:
+def test_keyboard_interrupt_ends_calls(record) -> None:
     tree = record(
-        assay, python, tmp_path,
         """
         import signal
         def loop():
@@ -327,16 +310,15 @@ def test_keyboard_interrupt_ends_calls(assay, python, tmp_path: Path) -> None:
         def after():
             pass
         main()
-        """,
-    )  # fmt: skip
+        """
+    )
     assert tree.one("loop").unwinds == 1
     assert tree.one("after").path[-2] == "main"
 
 
-def test_calls_that_a_signal_stops_before_they_begin_are_no_loss(assay, python, tmp_path: Path) -> None:
+def test_calls_that_a_signal_stops_before_they_begin_are_no_loss(record) -> None:
     """A handler that raises does so in a function's first instruction, before or after the event of its call."""
     tree = record(
-        assay, python, tmp_path,
         """
         import signal
         class Alarm(Exception): pass
@@ -358,17 +340,16 @@ def test_calls_that_a_signal_stops_before_they_begin_are_no_loss(assay, python, 
         def after():
             pass
         main()
-        """,
-    )  # fmt: skip
+        """
+    )
     assert tree.calls("after") == 200
     assert {n.path[-2] for n in tree.find("after")} == {"main"}
     assert 100 <= tree.calls("loop") <= 200
     assert tree.losses() == {}
 
 
-def test_a_thousand_short_threads_lose_nothing(assay, python, tmp_path: Path) -> None:
+def test_a_thousand_short_threads_lose_nothing(record) -> None:
     tree = record(
-        assay, python, tmp_path,
         """
         import threading
         def leaf():
@@ -380,16 +361,15 @@ def test_a_thousand_short_threads_lose_nothing(assay, python, tmp_path: Path) ->
             ts = [threading.Thread(target=work) for _ in range(10)]
             for t in ts: t.start()
             for t in ts: t.join()
-        """,
-    )  # fmt: skip
+        """
+    )
     assert tree.calls("leaf") == 10000
     assert tree.calls("work") == 1000
     assert tree.losses() == {}
 
 
-def test_fork_children_stop_measuring_and_are_counted(assay, python, tmp_path: Path) -> None:
+def test_fork_children_stop_measuring_and_are_counted(record) -> None:
     tree = record(
-        assay, python, tmp_path,
         """
         import os
         def leaf():
@@ -402,15 +382,14 @@ def test_fork_children_stop_measuring_and_are_counted(assay, python, tmp_path: P
                 os._exit(i)
             assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == i
             leaf()
-        """,
-    )  # fmt: skip
+        """
+    )
     assert tree.calls("leaf") == 5
     assert tree.losses() == {"forks": 5}
 
 
-def test_sub_interpreters_are_counted(assay, python, tmp_path: Path) -> None:
+def test_sub_interpreters_are_counted(record) -> None:
     tree = record(
-        assay, python, tmp_path,
         """
         try:
             import _interpreters as sub
@@ -419,17 +398,16 @@ def test_sub_interpreters_are_counted(assay, python, tmp_path: Path) -> None:
         i = sub.create()
         sub.run_string(i, "def f(): pass\\nfor _ in range(10): f()")
         sub.destroy(i)
-        """,
-    )  # fmt: skip
+        """
+    )
     assert tree.losses() == {"subinterpreters": 1}
     assert tree.calls("f") == 0
 
 
-def test_functions_that_were_called_go_to_another_interpreter(assay, python, tmp_path: Path) -> None:
+def test_functions_that_were_called_go_to_another_interpreter(record, python) -> None:
     if python.minor < 14:
         return  # there is no concurrent.interpreters
     tree = record(
-        assay, python, tmp_path,
         """
         from concurrent import interpreters
         def make():
@@ -442,15 +420,14 @@ def test_functions_that_were_called_go_to_another_interpreter(assay, python, tmp
         i = interpreters.create()
         print(i.call(double, 20), i.call(nested, 21))
         i.close()
-        """,
-    )  # fmt: skip
+        """
+    )
     assert tree.result.stdout == "40 42\n"
     assert tree.calls("<lambda>") == tree.calls("make.<locals>.nested") == 1
 
 
-def test_code_objects_may_come_and_go_in_any_number(assay, python, tmp_path: Path) -> None:
+def test_code_objects_may_come_and_go_in_any_number(record) -> None:
     tree = record(
-        assay, python, tmp_path,
         """
         import gc
         kept = []
@@ -466,19 +443,18 @@ def test_code_objects_may_come_and_go_in_any_number(assay, python, tmp_path: Pat
         gc.collect()
         for space in kept:
             next(f for name, f in space.items() if name.startswith("f"))()
-        """,
-    )  # fmt: skip
+        """
+    )
     for n in range(50):
         assert tree.calls(f"f{n}") == 400 + (400 if n % 10 == 0 else 0)
         assert tree.calls("keep", f"f{n}") == tree.calls(f"f{n}")
     assert tree.losses() == {}
 
 
-def test_a_second_monitoring_tool_works_beside_us(assay, python, tmp_path: Path) -> None:
+def test_a_second_monitoring_tool_works_beside_us(record, python) -> None:
     if python.minor == 11:
         return  # there is no sys.monitoring
     tree = record(
-        assay, python, tmp_path,
         """
         import sys
         mon = sys.monitoring
@@ -495,15 +471,14 @@ def test_a_second_monitoring_tool_works_beside_us(assay, python, tmp_path: Path)
         for _ in range(20):
             leaf()
         print(seen.count("leaf"))
-        """,
-    )  # fmt: skip
+        """
+    )
     assert tree.result.stdout == "20\n"
     assert tree.calls("leaf") == 40
 
 
-def test_a_program_that_sets_a_profile_function_keeps_it(assay, python, tmp_path: Path) -> None:
+def test_a_program_that_sets_a_profile_function_keeps_it(record, python) -> None:
     tree = record(
-        assay, python, tmp_path,
         """
         import sys
         seen = []
@@ -517,8 +492,8 @@ def test_a_program_that_sets_a_profile_function_keeps_it(assay, python, tmp_path
             leaf()
         sys.setprofile(None)
         print(seen.count(("leaf", "call")), seen.count(("leaf", "return")))
-        """,
-    )  # fmt: skip
+        """
+    )
     assert tree.result.stdout == "20 20\n"
     if python.minor == 11:
         assert tree.losses()["hook_replaced"] >= 1
@@ -527,9 +502,8 @@ def test_a_program_that_sets_a_profile_function_keeps_it(assay, python, tmp_path
         assert tree.calls("leaf") == 21
 
 
-def test_settrace_works_beside_us(assay, python, tmp_path: Path) -> None:
+def test_settrace_works_beside_us(record) -> None:
     tree = record(
-        assay, python, tmp_path,
         """
         import sys
         lines = []
@@ -545,30 +519,28 @@ def test_settrace_works_beside_us(assay, python, tmp_path: Path) -> None:
             leaf()
         sys.settrace(None)
         print(lines.count("call"), lines.count("line"), lines.count("return"))
-        """,
-    )  # fmt: skip
+        """
+    )
     assert tree.result.stdout == "5 10 5\n"
     assert tree.calls("leaf") == 5
 
 
-def test_start_up_is_kept_apart(assay, python, tmp_path: Path) -> None:
+def test_start_up_is_kept_apart(record) -> None:
     tree = record(
-        assay, python, tmp_path,
         """
         import atexit
         def late():
             pass
         atexit.register(late)
-        """,
-    )  # fmt: skip
+        """
+    )
     assert tree.nodes[1].name == "<module>"
     assert tree.calls("late") == 0
     assert tree.json["view"]["startup"]["calls"] > 100
 
 
-def test_thread_names_do_not_run_the_programs_code(assay, python, tmp_path: Path) -> None:
+def test_thread_names_do_not_run_the_programs_code(record, python, tmp_path: Path) -> None:
     tree = record(
-        assay, python, tmp_path,
         """
         import threading
         ran = []
@@ -586,8 +558,8 @@ def test_thread_names_do_not_run_the_programs_code(assay, python, tmp_path: Path
         before = len(ran)
         t.start(); t.join()
         print(len(ran) - before)
-        """,
-    )  # fmt: skip
+        """
+    )
     script = tmp_path / "script.py"
     import subprocess
 
@@ -596,9 +568,8 @@ def test_thread_names_do_not_run_the_programs_code(assay, python, tmp_path: Path
     assert "special" in {t["name"] for t in tree.json["threads"]}
 
 
-def test_shared_definitions_and_bound_slots_are_named_apart(assay, python, tmp_path: Path) -> None:
+def test_shared_definitions_and_bound_slots_are_named_apart(record, python) -> None:
     tree = record(
-        assay, python, tmp_path,
         """
         class A:
             def __init__(self):
@@ -609,8 +580,8 @@ def test_shared_definitions_and_bound_slots_are_named_apart(assay, python, tmp_p
                 int.__new__(int, 1)
                 A()
         main()
-        """,
-    )  # fmt: skip
+        """
+    )
     assert tree.one("object.__new__", "main").calls == 3
     assert tree.one("int.__new__", "main").calls == 3
     if python.minor > 11:  # the profile hook does not show slots

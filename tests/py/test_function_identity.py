@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from tree import record
-
 
 def calls_of(tree, name: str) -> list[int]:
     """Calls of each function of that name, ascending."""
     return sorted(f["calls"] for f in tree.json["functions"] if f["name"] == name)
 
 
-def test_classes_at_an_address_that_is_used_again_are_told_apart(assay, python, tmp_path: Path) -> None:
+def test_classes_at_an_address_that_is_used_again_are_told_apart(record, python) -> None:
     tree = record(
-        assay, python, tmp_path,
         """
         import gc
         for i in range(10):
@@ -22,8 +17,8 @@ def test_classes_at_an_address_that_is_used_again_are_told_apart(assay, python, 
             C() if i % 2 else C.__new__(C)
             del C
             gc.collect()
-        """,
-    )  # fmt: skip
+        """
+    )
     if python.minor > 11:  # calls of classes are events
         for i in range(1, 10, 2):
             assert calls_of(tree, f"K{i}") == [1], i
@@ -42,15 +37,14 @@ for n, each in enumerate((a, b, c, d, e, f, g, h, i, j, k, l)):
 """
 
 
-def test_lambdas_of_one_line_are_told_apart_by_what_they_do(assay, python, tmp_path: Path) -> None:
+def test_lambdas_of_one_line_are_told_apart_by_what_they_do(record) -> None:
     for env in ({}, {"PYTHONNODEBUGRANGES": "1"}):
-        tree = record(assay, python, tmp_path, LAMBDAS, env=env)
+        tree = record(LAMBDAS, env=env)
         assert calls_of(tree, "<lambda>") == list(range(1, 13)), env
 
 
-def test_texts_of_one_name_are_told_apart_by_what_they_do(assay, python, tmp_path: Path) -> None:
+def test_texts_of_one_name_are_told_apart_by_what_they_do(record) -> None:
     tree = record(
-        assay, python, tmp_path,
         """
         def make(operator):
             space = {}
@@ -60,8 +54,8 @@ def test_texts_of_one_name_are_told_apart_by_what_they_do(assay, python, tmp_pat
             calc = make(operator)
             for _ in range(times):
                 calc(1, 2)
-        """,
-    )  # fmt: skip
+        """
+    )
     assert calls_of(tree, "calc") == [20, 40]
 
 
@@ -85,9 +79,8 @@ def test_text_that_ran_before_is_the_same_function_compiled_again(inside) -> Non
     assert printed == "[3]\n"
 
 
-def test_constants_are_not_asked_what_they_are(assay, python, tmp_path: Path) -> None:
+def test_constants_are_not_asked_what_they_are(record) -> None:
     tree = record(
-        assay, python, tmp_path,
         """
         import threading, time
         class Key:
@@ -109,7 +102,7 @@ def test_constants_are_not_asked_what_they_are(assay, python, tmp_path: Path) ->
         for t in threads: t.start()
         for t in threads: t.join()
         print("end")
-        """,
-    )  # fmt: skip
+        """
+    )
     assert tree.result.stdout == "end\n"
     assert tree.calls("Key.__hash__") == 0

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import ast
 import os
-from pathlib import Path
 
 import pytest
-from tree import record
 
 LONG = "ASSAY_TEST_ALL" in os.environ
 
@@ -66,11 +64,11 @@ STORM = """
 """
 
 
-def test_a_storm_of_threads_is_counted_exactly(assay, python, tmp_path: Path) -> None:
+def test_a_storm_of_threads_is_counted_exactly(record) -> None:
     waves = 30 if LONG else 3
     threads = 8 * waves
     rounds = 60 * threads
-    tree = record(assay, python, tmp_path, STORM.format(waves=waves))
+    tree = record(STORM.format(waves=waves))
     expected = {"work": threads, "branch": 20 * rounds, "leaf": 40 * rounds, "numbers": rounds, "fails": rounds}
     assert {name: tree.calls(name) for name in expected} == expected
     assert tree.calls("short_lived") == rounds
@@ -132,10 +130,10 @@ MIXED = """
 """
 
 
-def test_a_storm_of_loops_tags_and_short_threads_is_counted_exactly(assay, python, libdir, tmp_path: Path) -> None:
+def test_a_storm_of_loops_tags_and_short_threads_is_counted_exactly(record, libdir) -> None:
     times = 16 * (40 if LONG else 5)
     source = MIXED.format(rounds=times // 16)
-    tree = record(assay, python, tmp_path, source, env={"PYTHONPATH": str(libdir.parent)})
+    tree = record(source, env={"PYTHONPATH": str(libdir.parent)})
     expected = {"deep": 201 * times, "nap": 20 * times, "loop": times, "numbers": times, "leaf": 22 * times}
     assert {name: tree.calls(name) for name in expected} == expected
     assert sum(node.resumes for node in tree.find("nap")) == 20 * times
@@ -222,8 +220,8 @@ PATHS = """
 """
 
 
-def test_paths_beyond_the_limit_of_merged_threads_stay_with_their_function(assay, python, tmp_path: Path) -> None:
-    tree = record(assay, python, tmp_path, PATHS)
+def test_paths_beyond_the_limit_of_merged_threads_stay_with_their_function(record) -> None:
+    tree = record(PATHS)
     times = 32 * (1 + 14 + 14**2 + 14**3)
     assert [tree.calls(f"f{n}") for n in range(14)] == [times] * 14
     assert (tree.calls("work"), tree.calls("nothing")) == (32, 300)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from packages import pure
-from tree import read, record
+from tree import read
 
 PROGRAM = """
 def leaf(x):
@@ -95,10 +95,10 @@ TAKER = """
 
 
 @pytest.mark.parametrize("how", TAKEN)
-def test_a_program_that_takes_our_tool_away_is_noticed(assay, python, tmp_path: Path, how: str) -> None:
+def test_a_program_that_takes_our_tool_away_is_noticed(record, assay, python, tmp_path: Path, how: str) -> None:
     if python.minor == 11:
         return  # there is no sys.monitoring
-    tree = record(assay, python, tmp_path, TAKER.format(how=TAKEN[how], after="leaf()"))
+    tree = record(TAKER.format(how=TAKEN[how], after="leaf()"))
     assert tree.losses()["hook_replaced"] == 1
     done = assay("run", "--python", python, tmp_path / "script.py", cwd=tmp_path)
     assert "not exact: " in done.stderr and "the program replaced our hook by its own once" in done.stderr
@@ -116,20 +116,17 @@ def test_a_program_that_takes_our_tool_away_is_noticed(assay, python, tmp_path: 
         ),
     ],
 )
-def test_it_is_noticed_before_the_end_where_that_can_be(assay, python, tmp_path: Path, how: str, after: str) -> None:
+def test_it_is_noticed_before_the_end_where_that_can_be(record, python, how: str, after: str) -> None:
     if python.minor == 11:
         return
-    tree = record(assay, python, tmp_path, TAKER.format(how=TAKEN.get(how, how), after=after))
+    tree = record(TAKER.format(how=TAKEN.get(how, how), after=after))
     assert tree.losses()["hook_replaced"] == 1
 
 
-def test_what_does_not_touch_our_tool_is_no_loss(assay, python, tmp_path: Path) -> None:
+def test_what_does_not_touch_our_tool_is_no_loss(record, python) -> None:
     if python.minor == 11:
         return
     tree = record(
-        assay,
-        python,
-        tmp_path,
         TAKER.format(
             how="""
     mon.use_tool_id(2, "other")
@@ -150,11 +147,8 @@ def test_what_does_not_touch_our_tool_is_no_loss(assay, python, tmp_path: Path) 
     assert tree.calls("leaf") == 3
 
 
-def test_cprofile_that_takes_the_place_of_our_hook_is_noticed(assay, python, tmp_path: Path) -> None:
+def test_cprofile_that_takes_the_place_of_our_hook_is_noticed(record, python) -> None:
     tree = record(
-        assay,
-        python,
-        tmp_path,
         """
         import cProfile
         def leaf():
@@ -176,11 +170,8 @@ def test_cprofile_that_takes_the_place_of_our_hook_is_noticed(assay, python, tmp
         assert tree.calls("leaf") == 2
 
 
-def test_a_hook_that_is_replaced_from_c_is_noticed_at_the_end(assay, python, tmp_path: Path) -> None:
+def test_a_hook_that_is_replaced_from_c_is_noticed_at_the_end(record, python) -> None:
     tree = record(
-        assay,
-        python,
-        tmp_path,
         """
         import sys
         list(map(sys.setprofile, [None]))
@@ -199,9 +190,7 @@ REPLACED_IN_A_THREAD = {
 
 @pytest.mark.parametrize("ends", [True, False])
 @pytest.mark.parametrize("how", REPLACED_IN_A_THREAD)
-def test_a_hook_that_is_replaced_in_another_thread_is_noticed(
-    assay, python, tmp_path: Path, how: str, ends: bool
-) -> None:
+def test_a_hook_that_is_replaced_in_another_thread_is_noticed(record, python, how: str, ends: bool) -> None:
     source = f"""
         import cProfile, os, sys, threading, time
         go, done = threading.Event(), threading.Event()
@@ -222,7 +211,7 @@ def test_a_hook_that_is_replaced_in_another_thread_is_noticed(
         while {ends} and len(os.listdir("/proc/self/task")) > 1:  # its end is seen where it leaves the system
             time.sleep(0.01)
         """
-    tree = record(assay, python, tmp_path, source)
+    tree = record(source)
     if python.minor == 11 and (ends or how != "from_c"):
         assert tree.losses()["hook_replaced"] == 1
     elif python.minor != 11:
@@ -257,9 +246,8 @@ def test_a_hook_that_is_replaced_in_a_living_thread_is_noticed_at_a_profiles_end
     assert printed == ("1\n0\n" if python.minor == 11 else "0\n0\n")
 
 
-def test_threads_that_are_stopped_inside_their_calls_are_no_loss(assay, python, tmp_path: Path) -> None:
+def test_threads_that_are_stopped_inside_their_calls_are_no_loss(record) -> None:
     tree = record(
-        assay, python, tmp_path,
         """
         import threading, time
         def work():
@@ -268,6 +256,6 @@ def test_threads_that_are_stopped_inside_their_calls_are_no_loss(assay, python, 
         for _ in range(4):
             threading.Thread(target=work, daemon=True).start()
         time.sleep(0.02)
-        """,
-    )  # fmt: skip
+        """
+    )
     assert "hook_replaced" not in tree.losses()
