@@ -101,6 +101,7 @@ def pytest_configure(config: pytest.Config) -> None:
     found = [interpreter(path) for path in paths if path]
     if not found:
         raise pytest.UsageError("ASSAY_TEST_PYTHONS names no interpreter: nothing could be tested")
+    config.addinivalue_line("markers", "since(minor): what is tested is in Python 3.minor and later ones only")
     config.assay_pythons = found  # type: ignore[attr-defined]
 
 
@@ -109,9 +110,13 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "python" in metafunc.fixturenames:
-        found: list[Interpreter] = metafunc.config.assay_pythons  # type: ignore[attr-defined]
-        metafunc.parametrize("python", found, ids=[p.version for p in found], scope="session")
+    if "python" not in metafunc.fixturenames:
+        return
+    since = metafunc.definition.get_closest_marker("since")
+    minor = since.args[0] if since else 0
+    found = [p for p in metafunc.config.assay_pythons if p.minor >= minor]  # type: ignore[attr-defined]
+    none = pytest.param(None, marks=pytest.mark.skip(reason=f"no Python from 3.{minor} on is among those tested"))
+    metafunc.parametrize("python", found or [none], ids=[p.version for p in found] or ["none"], scope="session")
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 
 def test_calls_and_callers_are_exact(record) -> None:
     tree = record(
@@ -404,9 +406,8 @@ def test_sub_interpreters_are_counted(record) -> None:
     assert tree.calls("f") == 0
 
 
-def test_functions_that_were_called_go_to_another_interpreter(record, python) -> None:
-    if python.minor < 14:
-        return  # there is no concurrent.interpreters
+@pytest.mark.since(14)  # concurrent.interpreters
+def test_functions_that_were_called_go_to_another_interpreter(record) -> None:
     tree = record(
         """
         from concurrent import interpreters
@@ -451,9 +452,8 @@ def test_code_objects_may_come_and_go_in_any_number(record) -> None:
     assert tree.losses() == {}
 
 
-def test_a_second_monitoring_tool_works_beside_us(record, python) -> None:
-    if python.minor == 11:
-        return  # there is no sys.monitoring
+@pytest.mark.since(12)  # sys.monitoring
+def test_a_second_monitoring_tool_works_beside_us(record) -> None:
     tree = record(
         """
         import sys

@@ -94,16 +94,16 @@ TAKER = """
 """
 
 
+@pytest.mark.since(12)  # sys.monitoring
 @pytest.mark.parametrize("how", TAKEN)
 def test_a_program_that_takes_our_tool_away_is_noticed(record, assay, python, tmp_path: Path, how: str) -> None:
-    if python.minor == 11:
-        return  # there is no sys.monitoring
     tree = record(TAKER.format(how=TAKEN[how], after="leaf()"))
     assert tree.losses()["hook_replaced"] == 1
     done = assay("run", "--python", python, tmp_path / "script.py", cwd=tmp_path)
     assert "not exact: " in done.stderr and "the program replaced our hook by its own once" in done.stderr
 
 
+@pytest.mark.since(12)
 @pytest.mark.parametrize(
     ("how", "after"),
     [
@@ -116,16 +116,13 @@ def test_a_program_that_takes_our_tool_away_is_noticed(record, assay, python, tm
         ),
     ],
 )
-def test_it_is_noticed_before_the_end_where_that_can_be(record, python, how: str, after: str) -> None:
-    if python.minor == 11:
-        return
+def test_it_is_noticed_before_the_end_where_that_can_be(record, how: str, after: str) -> None:
     tree = record(TAKER.format(how=TAKEN.get(how, how), after=after))
     assert tree.losses()["hook_replaced"] == 1
 
 
-def test_what_does_not_touch_our_tool_is_no_loss(record, python) -> None:
-    if python.minor == 11:
-        return
+@pytest.mark.since(12)
+def test_what_does_not_touch_our_tool_is_no_loss(record) -> None:
     tree = record(
         TAKER.format(
             how="""
