@@ -63,12 +63,17 @@ resume(asy_agent_thread *t, PyFrameObject *frame, PyCodeObject *code, uint64_t n
     return top_function(&t->tree);
 }
 
+// Where the stack is full it stays off it: no end of a call would take it from there again.
 static void
 delegate(asy_agent_thread *t, PyFrameObject *frame)
 {
     PyCodeObject *code = PyFrame_GetCode(frame);
-    asy_frame *f = resume(t, frame, code, asy_agent_ticks());
+    bool full = t->tree.thread->overflow != 0;
+    asy_frame *f = full ? NULL : resume(t, frame, code, asy_agent_ticks());
 
+    if (!full) {
+        asy_word_store(&t->tree.thread->overflow, 0);
+    }
     if (f != NULL && f->token == token_of(code)) {
         asy_tree_frame_set(f, (asy_frame){f->token, f->node, f->kind | ASY_FRAME_DELEGATES});
         __atomic_store_n(&asy_delegates_seen, true, __ATOMIC_RELAXED);
