@@ -189,6 +189,16 @@ grow_places(builder *b, uint32_t count)
     return ASY_OK;
 }
 
+// A runtime that was initialised again runs the program's first piece once more: the agent has it below the first time (backend.c),
+// which did not call it.
+static bool
+is_program_again(const builder *b, const asy_profile_thread *th, uint32_t i, uint32_t program)
+{
+    const asy_profile_node *n = &th->nodes[i];
+
+    return program != 0 && n->parent == program && b->view->same[n->func] == b->view->same[th->nodes[program].func];
+}
+
 // Where a node goes: its parent's place decides, except at the program's first node.
 static asy_status
 place_node(builder *b, const asy_profile_thread *th, uint32_t i, uint32_t program)
@@ -205,6 +215,10 @@ place_node(builder *b, const asy_profile_thread *th, uint32_t i, uint32_t progra
     here->on = labels_on(b->view->profile, n, b->select, up->on);
     here->counts = here->on == b->all_on && parent != ASY_VIEW_NONE;
     here->into = ASY_VIEW_NONE;
+    if (is_program_again(b, th, i, program)) {
+        here->into = parent;
+        return ASY_OK;
+    }
     return parent == ASY_VIEW_NONE ? ASY_OK : child_of(b, parent, b->view->same[n->func], &here->into);
 }
 

@@ -388,9 +388,11 @@ asy_words_losses(const asy_view *v, asy_words *w)
         asy_words_add(w, "the recording is damaged at byte %s: what came before is shown",
                       asy_units_count(p->cut_at).s);
     } else if (!p->complete && p->process_count == 0) {
-        asy_words_add(w, "the recording breaks off before anything was measured");
+        asy_words_add(w, "the recording breaks off at byte %s, before anything was measured",
+                      asy_units_count(p->cut_at).s);
     } else if (!p->complete) {
-        asy_words_add(w, "the recording breaks off: what came before is shown");
+        asy_words_add(w, "the recording breaks off at byte %s: what came before is shown",
+                      asy_units_count(p->cut_at).s);
     }
     add_signal(w, p, open_calls(v));
     for (size_t i = 0; i < sizeof loss_words / sizeof *loss_words; i++) {

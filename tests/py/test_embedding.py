@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -39,3 +40,4 @@ def test_runtime_that_is_initialised_again_goes_on_being_measured(assay, embeddi
     tree = read(assay, recording)
     assert tree.calls("leaf") == 60
     assert tree.calls("K.__init__") == 30
+    assert not re.search(r"\d/\d", assay("report", "--only", "top level", recording).stdout)  # no recursion

@@ -369,7 +369,8 @@ def test_disk_full_before_the_first_state_costs_the_recording_not_the_summary(as
     assert ours(done.stderr)[0].endswith("breaks off: no space left; the summary is complete"), done.stderr
     assert "none lost" in done.stderr and counted(done.stderr) >= 300, done.stderr
     shown = assay("report", small_disk / "out.assay")
-    assert "the recording breaks off before anything was measured" in shown.stdout, shown
+    size = (small_disk / "out.assay").stat().st_size
+    assert f"the recording breaks off at byte {size:,}, before anything was measured" in shown.stdout, shown
 
 
 def test_what_is_not_a_python_runs_as_without_us(assay, tmp_path):
@@ -491,11 +492,19 @@ def refused_or_read(done: subprocess.CompletedProcess) -> bool:
     return done.returncode == 2 and one_sentence(done.stderr)
 
 
+def read_to(done: subprocess.CompletedProcess) -> int:
+    """The offset that a report of a cut recording says it was read to."""
+    return int(re.search(r"breaks off at byte ([\d,]+)", done.stdout)[1].replace(",", ""))
+
+
 def test_recording_cut_anywhere_is_read_to_its_last_block_or_refused(assay, tmp_path, good):
     step = max(1, len(good) // 60)
     for size in [*range(0, len(good), step), len(good) - 1]:
         done = report(assay, tmp_path, good[:size])
         assert refused_or_read(done), (size, done)
+        if done.returncode == 0:
+            at = read_to(done)
+            assert at <= size and read_to(report(assay, tmp_path, good[:at])) == at
 
 
 def test_recording_with_flipped_bits_is_read_in_part_or_refused(assay, tmp_path, good):

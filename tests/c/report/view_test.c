@@ -310,6 +310,42 @@ test_program_and_startup_are_apart(void **state)
     build_free(&b);
 }
 
+// A runtime that was initialised again runs the same code once more, below the first time: no recursion.
+static void
+test_program_that_runs_again_is_no_recursion(void **state)
+{
+    static const asy_view_part parts[] = {ASY_VIEW_PROGRAM, ASY_VIEW_ALL};
+    build b;
+    asy_profile *p;
+    uint32_t module, f, n;
+
+    (void)state;
+    build_begin(&b, "x", "/p", "");
+    module = build_python(&b, "<module>", "<string>", 1);
+    f = build_python(&b, "f", "<string>", 2);
+    build_thread(&b, "MainThread");
+    n = b.process.program_node = build_node(&b, 0, 0, module, 1, 10, 0);
+    build_node(&b, 0, n, f, 3, 30, 0);
+    n = build_node(&b, 0, n, module, 2, 20, 0);
+    n = build_node(&b, 0, n, f, 4, 40, 0);
+    build_node(&b, 0, n, module, 1, 5, 0); // by exec
+    build_end(&b, 1000);
+    p = build_load(&b);
+    for (size_t i = 0; i < 2; i++) {
+        asy_view *v = view_of(p, &(asy_view_select){.part = parts[i]});
+
+        assert_int_equal(flat_row(v, module).calls, 4);
+        assert_int_equal(flat_row(v, module).primitive, 3);
+        assert_int_equal(flat_row(v, module).self_ns, 35);
+        assert_int_equal(flat_row(v, module).total_ns, 105);
+        assert_int_equal(flat_row(v, f).calls, 7);
+        assert_int_equal(v->node_count, 4);
+        asy_view_free(v);
+    }
+    asy_profile_free(p);
+    build_free(&b);
+}
+
 // main: tag a { f { tag b { g } } }, g
 static void
 test_inner_label_counts_and_time_under_it_is_its_callers(void **state)
@@ -562,6 +598,7 @@ main(void)
         cmocka_unit_test(test_own_cost_comes_off_callee_and_caller),
         cmocka_unit_test(test_threads_merge_by_path),
         cmocka_unit_test(test_program_and_startup_are_apart),
+        cmocka_unit_test(test_program_that_runs_again_is_no_recursion),
         cmocka_unit_test(test_inner_label_counts_and_time_under_it_is_its_callers),
         cmocka_unit_test(test_all_keys_at_once_say_what_each_says_alone),
         cmocka_unit_test(test_several_labels_hold_together),
