@@ -173,19 +173,25 @@ sys.exit(3)
 """
 
 
-@pytest.mark.parametrize("size", [0, 1000, 20_000])
-def test_file_that_stops_growing_midway_leaves_the_program_s_own_status(assay, python, tmp_path, size):
-    """A limit on the size of files is what a full disk looks like, without a disk."""
-    script = tmp_path / "many.py"
-    script.write_text(MANY_FUNCTIONS)
-    recording = tmp_path / "out.assay"
+def start_ready(assay, python, folder: Path, source: str, recording: Path, *args: Path) -> subprocess.Popen[str]:
+    """Start a script under assay; it has said that it is ready."""
+    script = folder / "script.py"
+    script.write_text(source)
     process = assay.start(
-        *("run", "-o", recording, "--python", python, script),
+        *("run", "-o", recording, "--python", python, script, *args),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
     assert process.stdout.readline() == "ready\n"
+    return process
+
+
+@pytest.mark.parametrize("size", [0, 1000, 20_000])
+def test_file_that_stops_growing_midway_leaves_the_program_s_own_status(assay, python, tmp_path, size):
+    """A limit on the size of files is what a full disk looks like, without a disk."""
+    recording = tmp_path / "out.assay"
+    process = start_ready(assay, python, tmp_path, MANY_FUNCTIONS, recording)
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, size))
     out, err = process.communicate("go\n", timeout=60)
     assert (process.returncode, out) == (3, "ran\n"), err
@@ -309,15 +315,8 @@ sys.exit(3)
 def test_disk_that_others_fill_in_the_first_second_costs_nothing_of_a_usual_recording(
     assay, python, tmp_path, small_disk
 ):
-    script = tmp_path / "x.py"
-    script.write_text(NAMED_AND_WAITING)
     recording = small_disk / "out.assay"
-    process = assay.start(
-        *("run", "-o", recording, "--python", python, script, tmp_path / "go"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    assert process.stdout.readline() == "ready\n"
+    process = start_ready(assay, python, tmp_path, NAMED_AND_WAITING, recording, tmp_path / "go")
     fill(small_disk)
     (tmp_path / "go").touch()
     out, err = process.communicate(timeout=60)
@@ -330,15 +329,8 @@ def test_disk_that_others_fill_in_the_first_second_costs_nothing_of_a_usual_reco
 
 def test_disk_full_in_the_first_seconds_keeps_the_last_whole_state(assay, python, tmp_path, small_disk):
     """Definitions for which there is room, but not for their counts, would show nothing."""
-    script = tmp_path / "x.py"
-    script.write_text(NAMED_AND_WAITING)
     recording = small_disk / "out.assay"
-    process = assay.start(
-        *("run", "-o", recording, "--python", python, script, tmp_path / "go"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    assert process.stdout.readline() == "ready\n"
+    process = start_ready(assay, python, tmp_path, NAMED_AND_WAITING, recording, tmp_path / "go")
     wait_until(lambda: early_is_kept(assay, recording))  # at the first checkpoint, soon
     (tmp_path / "go").touch()
     out, err = process.communicate(timeout=60)

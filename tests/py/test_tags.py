@@ -473,20 +473,14 @@ def test_object_in_a_label_is_collected(run):
     )
 
 
-def test_tag_does_nothing_where_nothing_is_measured(python, libdir):
+def test_tag_does_nothing_where_nothing_is_measured(inside):
     source = PRELUDE + "with assay.tag(a=1) as t:\n w()\nprint(t, 'threading' in __import__('sys').modules)"
-    done = subprocess.run(
-        [python, "-c", source], env={"PYTHONPATH": str(libdir.parent)}, capture_output=True, text=True
-    )
-    assert done.stdout == "assay.tag(a=1) True\n", done.stderr
+    assert inside(source) == "assay.tag(a=1) True\n"
 
 
-def test_import_brings_nothing_else(python, libdir):
+def test_import_brings_nothing_else(inside):
     source = "import sys; before = set(sys.modules); import assay; print(sorted(set(sys.modules) - before))"
-    done = subprocess.run(
-        [python, "-c", source], env={"PYTHONPATH": str(libdir.parent)}, capture_output=True, text=True
-    )
-    assert done.stdout == "['assay', 'assay._agent']\n", done.stderr
+    assert inside(source) == "['assay', 'assay._agent']\n"
 
 
 def test_without_an_agent_tags_do_nothing(python, libdir, tmp_path):
