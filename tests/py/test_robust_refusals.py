@@ -111,6 +111,34 @@ def test_file_size_limit_at_the_start_is_borne_or_refused_before_the_program_sta
         assert size > 512 or len(ours(err)) >= 1, err
 
 
+LIMITS_ITSELF = """
+import resource, signal, sys, threading
+def leaf(): pass
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # deadly
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+def work():
+    for n in range(2000):
+        scope = {"leaf": leaf}
+        exec(f"def f{n}(): leaf()", scope)
+        scope[f"f{n}"]()
+for _ in range(8):
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+print("ran")
+sys.exit(3)
+"""
+
+
+def test_file_size_limit_that_the_program_sets_itself_costs_nothing(assay, python, tmp_path):
+    script = tmp_path / "limits.py"
+    script.write_text(LIMITS_ITSELF)
+    done = assay("run", "-o", tmp_path / "out.assay", "--python", python, script)
+    assert (done.returncode, done.stdout) == (3, "ran\n"), done.stderr
+    assert "none lost" in done.stderr, done.stderr
+    assert read(assay, tmp_path / "out.assay").calls("leaf") == 16_000
+
+
 @pytest.mark.parametrize("size", ["0", "1000", "600K", "1023K"])
 def test_arena_that_is_too_small_is_refused_by_its_name(assay, python, tmp_path, script, size):
     done = assay("run", "--arena", size, "--python", python, script, cwd=tmp_path)

@@ -1,5 +1,6 @@
 // arena_test.c: claims about one arena in one process; arena_stress.c has the many.
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -289,24 +290,60 @@ limit_after(asy_arena *a, int fd)
     return (a->chunks[128].state & 0xff) == ASY_CHUNK_ENDED && a->chunks[128].kind == 0 ? 0 : 3;
 }
 
-static int
-file_limit(asy_arena *a, int fd)
+// Its signal is deadly, whatever we were started with.
+static void
+limit_files(uint64_t bytes)
 {
-    struct rlimit r = {4096, 4096};
+    struct rlimit r = {bytes, bytes};
+
+    signal(SIGXFSZ, SIG_DFL);
+    setrlimit(RLIMIT_FSIZE, &r);
+}
+
+static int
+claim_and_write(asy_arena *a, int count)
+{
     uint32_t i;
     void *p;
 
-    setrlimit(RLIMIT_FSIZE, &r);
-    if (asy_arena_attach(a, fd, NONCE) != ASY_OK) {
-        return 1;
-    }
-    for (int n = 0; n < 300; n++) {
+    for (int n = 0; n < count; n++) {
         if (asy_arena_claim(a, 0, 1, &i, &p) != ASY_OK) {
             return 2;
         }
         memset(p, 1, ASY_CHUNK_BYTES);
     }
-    return 0;
+    return a->procs[0].losses[ASY_LOSS_CHUNKS] == 0 ? 0 : 3;
+}
+
+static int
+file_limit_before(asy_arena *a, int fd)
+{
+    limit_files(4096);
+    return asy_arena_attach(a, fd, NONCE) == ASY_OK ? claim_and_write(a, 300) : 1;
+}
+
+// The arena had its size before the limit: neither its head, a chunk that was not touched yet nor a window that was not mapped
+// yet lies beyond it.
+static int
+file_limit_after(asy_arena *a, int fd)
+{
+    static asy_arena other;
+    uint32_t slot;
+
+    if (asy_arena_attach(a, fd, NONCE) != ASY_OK || claim_and_write(a, 1) != 0) {
+        return 1;
+    }
+    limit_files(0);
+    if (claim_and_write(a, 300) != 0 || asy_arena_claim_proc(a, 1, 1, 1, &slot) != ASY_OK) {
+        return 2;
+    }
+    asy_arena_end(a, 7);
+    asy_arena_free(a, 7);
+    if (claim_and_write(a, 1) != 0 || asy_arena_data(a, 3999) == NULL) {
+        return 3;
+    }
+    *(uint8_t *)asy_arena_data(a, 3999) = 1;
+    return asy_arena_attach(&other, fd, NONCE) == ASY_OK && claim_and_write(&other, 64) == 0 ? 0 : 4;
 }
 
 static int
@@ -327,7 +364,8 @@ limits_of_the_target_refuse_but_never_break(void **state)
     (void)state;
     assert_int_equal(in_child(limit_before, fd), 0);
     assert_int_equal(in_child(limit_after, new_file(bytes_for(4000))), 0);
-    assert_int_equal(in_child(file_limit, new_file(bytes_for(4000))), 0);
+    assert_int_equal(in_child(file_limit_before, new_file(bytes_for(4000))), 0);
+    assert_int_equal(in_child(file_limit_after, new_file(bytes_for(4000))), 0);
     assert_int_equal(in_child(far_window_in_little_space, fd), 0);
     close(fd);
 }
