@@ -26,7 +26,8 @@ static const char help[] = "assay report: look at a recording\n"
                            "Without FILE it is the newest *.assay here that can be read.\n"
                            "\n"
                            "what to show, one of\n"
-                           "  (nothing)         functions, the largest self time first\n"
+                           "  (nothing)         functions, the largest self time first, without those in which\n"
+                           "                    threads only wait for each other or for work\n"
                            "  --by ORDER        functions by self, total, cpu, suspended, calls or name\n"
                            "  --by tag          time by the values of each tag\n"
                            "  --tree            who called what, from 1 % of the time on\n"
@@ -298,6 +299,7 @@ parse(int argc, char **argv, options *o)
     if (!o->limited) {
         o->r.limit = o->r.tree ? TREE_LINES : ROWS;
     }
+    o->r.plain = o->by == NULL;
     return o->help ? 0 : check_together(o);
 }
 

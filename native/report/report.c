@@ -6,11 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/analysis.h"
 #include "report/listing.h"
 #include "report/table.h"
 #include "report/tag_tables.h"
 #include "report/tags.h"
 #include "report/units.h"
+#include "report/verdict.h"
 #include "report/words.h"
 
 #define AROUND 10u // functions of one name whose callers are shown
@@ -174,12 +176,17 @@ print_foot(asy_page *g)
     asy_words losses = {0};
     asy_words parts = {0};
     const asy_view_sum *s = &g->view->startup;
+    bool startup = g->select.part == ASY_VIEW_PROGRAM && s->self_ns > 0;
 
     if (g->marked) {
         asy_words_add(&parts, "%s", asy_listing_legend(g->o));
     }
-    if (g->select.part == ASY_VIEW_PROGRAM && s->self_ns > 0) {
+    if (startup) {
         asy_words_add(&parts, "left out: start-up and shutdown, %s (--startup)", asy_units_time(s->self_ns).s);
+    }
+    if (g->set_aside_ns > 0) {
+        asy_words_add(&parts, "%swaiting for other threads or for work, %s (--by self)",
+                      startup ? "" : "left out: ", asy_units_time(g->set_aside_ns).s);
     }
     if (parts.count > 0) {
         asy_words_wrap(g->o, &parts, "; ", 0, 2);
@@ -250,6 +257,38 @@ asy_page_nothing(asy_page *g)
                 g->select.label_count > 1 ? "nothing ran with all of these tags\n" : "no calls were measured here\n");
 }
 
+// Rows of functions that only wait for other threads go to the end; where there are others, to those *count is set.
+static asy_status
+set_aside(asy_page *g, asy_row *rows, uint32_t *count)
+{
+    asy_analysis a;
+    asy_measure by;
+    uint64_t aside_ns = 0;
+    uint32_t kept = 0;
+    asy_status st = asy_analysis_make(g->view, g->origin, &a);
+
+    if (st != ASY_OK) {
+        return st;
+    }
+    by = asy_verdict_measure(&a);
+    for (uint32_t i = 0; i < *count; i++) {
+        asy_row r = rows[i];
+
+        if (asy_verdict_sets_aside(&a, by, &r)) {
+            aside_ns += r.self_ns;
+        } else {
+            rows[i] = rows[kept];
+            rows[kept++] = r;
+        }
+    }
+    if (kept > 0) {
+        g->set_aside_ns = aside_ns;
+        *count = kept;
+    }
+    asy_analysis_clear(&a);
+    return ASY_OK;
+}
+
 static asy_status
 print_flat(asy_page *g)
 {
@@ -257,6 +296,9 @@ print_flat(asy_page *g)
     uint32_t count;
     asy_status st = asy_rows_flat(g->view, &rows, &count);
 
+    if (st == ASY_OK && g->r->plain && g->r->only == NULL && g->r->limit != 0) {
+        st = set_aside(g, rows, &count);
+    }
     if (st == ASY_OK) {
         count = keep_matching(g, rows, count);
         if (count == 0 && g->r->only != NULL) {

@@ -18,6 +18,7 @@ typedef struct {
     const char *const *tags; // "key=value" each, all must hold; a key may hold "=" itself
     uint32_t tag_count;
     asy_rows_order order;
+    bool plain; // nobody asked for an order: what only waits for other threads is left out, as in a summary
     bool by_tag, tree;
     const char *callers, *callees; // functions asked for; NULL = not
     const char *only;              // pattern of functions to list; NULL = all
@@ -42,7 +43,8 @@ typedef struct {
     asy_wall wall;
     asy_out *o;
     char **problem;
-    bool marked; // your code was, by its style or by a star: a legend is due
+    uint64_t set_aside_ns; // self time of functions that were left out because they only wait for other threads
+    bool marked;           // your code was, by its style or by a star: a legend is due
 } asy_page;
 
 // Check the filters, make a page with its view, origins and wall time, and let `write` fill it. Errors: as asy_report_text.

@@ -122,13 +122,7 @@ print_budget(page *g)
 
 // ---- the table ----
 
-// Functions in which threads only wait for each other or for work are left to the budget: that is not where time goes.
-static bool
-only_waits_for_others(const page *g, const asy_row *r)
-{
-    return g->analysis.aside_ns[r->func] * 2 > r->self_ns && g->verdict.by != ASY_MEASURE_IDLE;
-}
-
+// What threads only wait in for each other or for work is left to the budget.
 static asy_status
 choose_top(page *g)
 {
@@ -139,7 +133,7 @@ choose_top(page *g)
     for (uint32_t i = 0; st == ASY_OK && i < count; i++) {
         uint32_t at = kept;
 
-        if (only_waits_for_others(g, &rows[i])) {
+        if (asy_verdict_sets_aside(&g->analysis, g->verdict.by, &rows[i])) {
             continue;
         }
         for (; at > 0 && top[at - 1].self_ns < rows[i].self_ns; at--) {

@@ -25,9 +25,12 @@ exceeds(uint64_t ns, uint64_t wall_ns)
 
 // Running and waiting for something outside are ranked together where one comes after the other. Where threads do both at once,
 // a program that mostly runs is judged by running, else by waiting. Idleness is the answer where there is next to nothing else.
-static asy_measure
-choose_measure(const asy_own *sum, uint64_t wall_ns)
+asy_measure
+asy_verdict_measure(const asy_analysis *a)
 {
+    const asy_own *sum = &a->sum;
+    uint64_t wall_ns = asy_wall_ns(&a->wall);
+
     if (busy_ns(sum) < wall_ns / 20 && asy_analysis_measure(sum, ASY_MEASURE_IDLE) > wall_ns / 2) {
         return ASY_MEASURE_IDLE;
     }
@@ -35,6 +38,12 @@ choose_measure(const asy_own *sum, uint64_t wall_ns)
         return ASY_MEASURE_BUSY;
     }
     return sum->run_ns >= wall_ns / 2 || sum->run_ns * 2 >= busy_ns(sum) ? ASY_MEASURE_RUN : ASY_MEASURE_WAIT;
+}
+
+bool
+asy_verdict_sets_aside(const asy_analysis *a, asy_measure by, const asy_row *r)
+{
+    return by != ASY_MEASURE_IDLE && r->func != ASY_VIEW_NONE && a->aside_ns[r->func] * 2 > r->self_ns;
 }
 
 // Does a function both run and wait, neither of them by the way?
@@ -492,7 +501,7 @@ asy_verdict_make(const asy_analysis *a, asy_verdict *out, asy_words *head, asy_w
     uint32_t count;
     asy_status st = ASY_OK;
 
-    *out = (asy_verdict){.func = ASY_VIEW_NONE, .by = choose_measure(&a->sum, wall_ns), .did = ""};
+    *out = (asy_verdict){.func = ASY_VIEW_NONE, .by = asy_verdict_measure(a), .did = ""};
     count = asy_analysis_top(a, out->by, top, 3);
     choose_base(a, wall_ns, out);
     if (wall_ns < TOO_SHORT_NS) {

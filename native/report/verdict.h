@@ -3,6 +3,7 @@
 #define ASY_REPORT_VERDICT_H
 
 #include "report/analysis.h"
+#include "report/rows.h"
 #include "report/words.h"
 
 typedef struct {
@@ -11,6 +12,11 @@ typedef struct {
     uint64_t base_ns; // what percentages are of
     const char *did;  // "" = the wall time, else what the threads did in it: " that its threads ran"
 } asy_verdict;
+
+// By what time functions are judged.
+asy_measure asy_verdict_measure(const asy_analysis *a);
+// Threads only wait in this function for each other or for work, and that is not the answer: not where the time goes.
+bool asy_verdict_sets_aside(const asy_analysis *a, asy_measure by, const asy_row *r);
 
 // Decide, and add the answer's clauses to `head`, those on what the function's time is made of to `made_of` (may stay empty).
 // Errors: ASY_ENOMEM.

@@ -64,6 +64,8 @@ print_page(const asy_profile *p, page which, int fd)
     asy_report r = {.path = "x.assay",
                     .tags = tags,
                     .tag_count = which == PAGE_TAGGED || which == PAGE_JSON ? 2 : 0,
+                    .plain = which == PAGE_FLAT,
+                    .limit = which == PAGE_FLAT ? 100 : 0,
                     .tree = which == PAGE_TREE || which == PAGE_TAGGED,
                     .by_tag = which == PAGE_TAGS,
                     .callers = which == PAGE_CALLERS ? "build_lookup" : NULL};

@@ -99,7 +99,7 @@ test_pages_are_as_in_golden_and_as_wide_as_the_terminal(void **state)
         const char *name;
         asy_report r;
     } pages[] = {
-        {"flat", {.limit = 8}},
+        {"flat", {.plain = true, .limit = 8}},
         {"by-total", {.order = ASY_ROWS_TOTAL, .limit = 5}},
         {"tags", {.by_tag = true}},
         {"tree", {.tree = true, .limit = 200}},
@@ -143,9 +143,16 @@ test_legend_is_there_exactly_where_your_code_is_marked(void **state)
         asy_report r;
         bool marked;
     } pages[] = {
-        {{.limit = 8}, true},        {{.only = "threading.py"}, false}, {{.only = "lookup.py"}, true},
-        {{.tree = true}, true},      {{.by_tag = true}, false},         {{.callees = "write_report"}, true},
-        {{.callers = "main"}, true}, {{.only = "Queue*"}, false},       {{.only = "Queue*", .tree = true}, true},
+        {{.limit = 1}, false},
+        {{.plain = true, .limit = 1}, true},
+        {{.only = "threading.py"}, false},
+        {{.only = "lookup.py"}, true},
+        {{.tree = true}, true},
+        {{.by_tag = true}, false},
+        {{.callees = "write_report"}, true},
+        {{.callers = "main"}, true},
+        {{.only = "Queue*"}, false},
+        {{.only = "Queue*", .tree = true}, true},
     };
     asy_profile *p;
     build b;
