@@ -343,11 +343,12 @@ def test_orders_differ_and_limit_cuts(assay: Any, make: MakeRecording) -> None:
 
 def test_what_only_waits_for_others_is_left_out_unless_asked_for(assay: Any, make: MakeRecording) -> None:
     path = make("nightly")
-    plain = assay("report", path).stdout
+    wide = {"COLUMNS": "150"}
+    plain = assay("report", path, env=wide).stdout
     assert "build_lookup" in plain.splitlines()[2] and "lock.acquire" not in plain
     assert plain.endswith("waiting for other threads or for work, 9.50 s (--by self)\n")
     for options in (("--by", "self"), ("--limit", "0"), ("--only", "lock")):
-        shown = assay("report", path, *options).stdout
+        shown = assay("report", path, *options, env=wide).stdout
         assert "lock.acquire" in shown.splitlines()[2] and "for work" not in shown
 
 
