@@ -42,6 +42,7 @@ struct asy_measure {
     int arena_fd;
     bool attached;
     bool whole;        // the recording has its end, be it in memory
+    bool saved;        // the file has counts
     asy_status status; // the first failure to take over a process that had ended
     int other_count;
     other others[OTHERS_MAX]; // alive when last looked at
@@ -194,6 +195,13 @@ asy_measure_session_value(const asy_measure *m, char *text, size_t size)
     snprintf(text, size, "%ld:%d:%016llx:" ASY_SESSION_TAKE, (long)getpid(), m->arena_fd, (unsigned long long)m->nonce);
 }
 
+// All that the writer was given up to the last flush.
+static bool
+is_in_file(const asy_measure *m)
+{
+    return asy_writer_status(m->writer) == ASY_OK && asy_writer_file_status(m->writer) == ASY_OK;
+}
+
 void
 asy_measure_poll(asy_measure *m)
 {
@@ -207,6 +215,7 @@ asy_measure_poll(asy_measure *m)
     // A failure sticks in the writer and is told at the end.
     asy_harvest_poll(m->harvest, now, write);
     if (write) {
+        m->saved = m->saved || is_in_file(m);
         m->write_gap_ns = m->write_gap_ns * 2 < WRITE_MAX_NS ? m->write_gap_ns * 2 : WRITE_MAX_NS;
         m->next_write_ns = now.ns + m->write_gap_ns;
     }
@@ -389,7 +398,14 @@ asy_measure_finish(asy_measure *m, asy_measured *measured)
     }
     st = st == ASY_OK ? asy_writer_status(m->writer) : st;
     m->whole = st == ASY_OK;
+    m->saved = m->saved || is_in_file(m);
     return m->whole ? asy_writer_file_status(m->writer) : st;
+}
+
+bool
+asy_measure_saved(const asy_measure *m)
+{
+    return m->saved;
 }
 
 const void *

@@ -49,6 +49,9 @@ asy_status asy_measure_finish(asy_measure *m, asy_measured *measured);
 // The whole recording, where its file could not hold it: borrowed until asy_measure_free. NULL: it is in the file.
 const void *asy_measure_bytes(const asy_measure *m, size_t *len);
 
+// Something of what was measured is in the file: known after asy_measure_finish.
+bool asy_measure_saved(const asy_measure *m);
+
 // What ran unprofiled and why, a sentence: borrowed from `m`, valid after asy_measure_finish. "": nothing did.
 const char *asy_measure_unmeasured(const asy_measure *m);
 

@@ -252,12 +252,15 @@ tell_summary(const run *r, const asy_measure *m, const char *path)
     asy_profile_free(profile);
 }
 
-// A run that went wrong at once does not take the place of a recording. Where it was named, somebody expects it.
+// A run that went wrong at once does not take the place of a recording, nor does one for which there was no room at all. Where it was
+// named, somebody expects it.
 static bool
-is_worth_keeping(const run *r, asy_measured measured)
+is_worth_keeping(const run *r, const asy_measure *m, asy_measured measured)
 {
-    return r->options.output != NULL || measured == ASY_MEASURED_PROGRAM ||
-           (measured == ASY_MEASURED_START && r->options.kind == ASY_RUN_COMMAND);
+    bool command = r->options.kind == ASY_RUN_COMMAND;
+
+    return r->options.output != NULL ||
+           (asy_measure_saved(m) && measured >= (command ? ASY_MEASURED_START : ASY_MEASURED_PROGRAM));
 }
 
 // Where the recording is, if that is not where it was asked for. False: it is lost.
@@ -280,14 +283,14 @@ tell_place(run *r, asy_out_file_state state)
 
 // What went wrong, in sentences.
 static void
-tell_problems(const run *r, const asy_measure *m, asy_status st)
+tell_problems(const run *r, const asy_measure *m, asy_status st, bool kept)
 {
     size_t len;
     bool whole = asy_measure_bytes(m, &len) != NULL && !r->options.quiet;
 
     if (st != ASY_OK) {
-        asy_say("the recording %s breaks off: %s%s", r->out.path, asy_status_text(st),
-                whole ? "; the summary is complete" : "");
+        asy_say(kept ? "the recording %s breaks off: %s%s" : "there is no recording %s: %s%s", r->out.path,
+                asy_status_text(st), whole ? "; the summary is complete" : "");
     }
     if (*asy_measure_unmeasured(m) != '\0') {
         asy_say("%s: %s", r->options.kind == ASY_RUN_COMMAND ? r->options.target : r->program,
@@ -302,7 +305,7 @@ finish(run *r, const asy_child_given *given, asy_measure *m)
     asy_measured measured = ASY_MEASURED_NOTHING;
     asy_status st = asy_measure_finish(m, &measured);
     asy_out_file_state state = ASY_OUT_FILE_THERE;
-    bool kept = is_worth_keeping(r, measured), found;
+    bool kept = is_worth_keeping(r, m, measured), in_memory, found;
     size_t len;
 
     if (kept) {
@@ -311,16 +314,13 @@ finish(run *r, const asy_child_given *given, asy_measure *m)
         asy_out_file_put_back(&r->out);
     }
     asy_child_heed_signals(given);
-    tell_problems(r, m, st);
-    if (!kept) {
-        if (measured == ASY_MEASURED_START && !r->options.quiet) {
-            asy_say("the program did not begin: there is no recording of it");
-        }
-        return;
-    }
-    found = tell_place(r, state);
-    if (measured != ASY_MEASURED_NOTHING && !r->options.quiet) {
-        tell_summary(r, m, found && asy_measure_bytes(m, &len) == NULL ? r->out.path : NULL);
+    tell_problems(r, m, st, kept);
+    in_memory = asy_measure_bytes(m, &len) != NULL;
+    found = kept && tell_place(r, state);
+    if (!kept && st == ASY_OK && measured == ASY_MEASURED_START && !r->options.quiet) {
+        asy_say("the program did not begin: there is no recording of it");
+    } else if ((kept || in_memory) && measured != ASY_MEASURED_NOTHING && !r->options.quiet) {
+        tell_summary(r, m, found && !in_memory ? r->out.path : NULL);
     }
 }
 

@@ -92,7 +92,7 @@ class Process:
 
     id: int
     pid: int
-    parent_pid: int  # 0 = not known
+    parent_pid: int  # 0 = of no process that was recorded: assay run follows no children yet
     image: int  # execs before this one
     start_ns: int
     end_ns: int

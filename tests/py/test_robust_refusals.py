@@ -8,6 +8,7 @@ import random
 import re
 import resource
 import shutil
+import string
 import subprocess
 import sys
 from pathlib import Path
@@ -370,28 +371,41 @@ def test_disk_full_in_the_first_seconds_keeps_the_last_whole_state(assay, python
     assert kept.calls("early") == 1000
 
 
-LONG_NAMES = """
-import random, string
-for n in range(300):
-    name = "".join(random.Random(n).choices(string.ascii_letters, k=80))
-    scope = {}
-    exec(f"def {name}(): pass", scope)
-    scope[name]()
-"""
+HUNDRED_CALLS = "def leaf(): pass\nfor _ in range(100): leaf()\n"
 
 
-def test_disk_full_before_the_first_state_costs_the_recording_not_the_summary(assay, python, tmp_path, small_disk):
+@pytest.fixture
+def crowded(small_disk) -> tuple[Path, str]:
+    """A disk that takes the session's own block, and an argument too long for the first state as well."""
+    (small_disk / "filler").write_bytes(bytes(44 << 10))
+    return small_disk, "".join(random.Random(1).choices(string.ascii_letters, k=16000))
+
+
+def test_disk_full_before_the_first_state_costs_the_recording_not_the_summary(assay, python, tmp_path, crowded):
+    disk, argument = crowded
     script = tmp_path / "x.py"
-    script.write_text(LONG_NAMES)
-    (small_disk / "filler").write_bytes(bytes(36 << 10))
-    stopped = 'kill -STOP $PPID; "$0" "$1"; kill -CONT $PPID'  # it takes no state meanwhile, however long that is
-    done = assay("run", "-o", small_disk / "out.assay", "--", "sh", "-c", stopped, python, script)
+    script.write_text(HUNDRED_CALLS)
+    done = assay("run", "-o", disk / "out.assay", "--python", python, script, argument)
     assert done.returncode == 0, done.stderr
     assert ours(done.stderr)[0].endswith("breaks off: no space left; the summary is complete"), done.stderr
-    assert "none lost" in done.stderr and counted(done.stderr) >= 300, done.stderr
-    shown = assay("report", small_disk / "out.assay")
-    size = (small_disk / "out.assay").stat().st_size
+    assert "none lost" in done.stderr and counted(done.stderr) >= 100, done.stderr
+    shown = assay("report", disk / "out.assay")
+    size = (disk / "out.assay").stat().st_size
     assert f"the recording breaks off at byte {size:,}, before anything was measured" in shown.stdout, shown
+
+
+def test_disk_full_before_the_first_state_leaves_the_recording_before_it(assay, python, tmp_path, crowded):
+    disk, argument = crowded
+    script = tmp_path / "x.py"
+    script.write_text(HUNDRED_CALLS)
+    (disk / "filler").write_bytes(bytes(40 << 10))
+    (disk / "x.assay").write_bytes(b"\x89ASSAY\r\nbefore")
+    done = assay("run", "--python", python, script, argument, cwd=disk)
+    assert done.returncode == 0, done.stderr
+    assert ours(done.stderr)[0] == "assay: there is no recording x.assay: no space left; the summary is complete"
+    assert "none lost" in done.stderr and counted(done.stderr) >= 100, done.stderr
+    assert (disk / "x.assay").read_bytes() == b"\x89ASSAY\r\nbefore"
+    assert {p.name for p in disk.iterdir()} == {"x.assay", "filler"}
 
 
 def test_what_is_not_a_python_runs_as_without_us(assay, tmp_path):

@@ -151,7 +151,9 @@ def test_help_waits_for_a_reader_that_is_slow(assay):
 def test_a_long_command_line_ends_with_a_mark(assay, python, tmp_path):
     many = [str(n) for n in range(80)]
     assert assay("run", "-q", "-o", "x.assay", "--python", python, "-c", "pass", *many, cwd=tmp_path).returncode == 0
-    command = read(assay, tmp_path / "x.assay").data["processes"][0]["command"]
+    process = read(assay, tmp_path / "x.assay").data["processes"][0]
+    command = process["command"]
+    assert process["parent_pid"] == 0  # none that is in the recording
     assert command.endswith(" 56 57 …")
     few = many[:5]
     assert assay("run", "-q", "-o", "y.assay", "--python", python, "-c", "pass", *few, cwd=tmp_path).returncode == 0
