@@ -8,6 +8,22 @@
 
 bool asy_delegates_seen;
 
+void
+asy_delegates_see(bool quietly)
+{
+    __atomic_store_n(&asy_delegates_seen, true, __ATOMIC_RELAXED);
+    if (quietly) {
+        __atomic_or_fetch(&asy_the_agent.looks, ASY_LOOK_BELOW, __ATOMIC_RELAXED);
+    }
+}
+
+void
+asy_delegates_forget(void)
+{
+    __atomic_store_n(&asy_delegates_seen, false, __ATOMIC_RELAXED);
+    __atomic_and_fetch(&asy_the_agent.looks, ~ASY_LOOK_BELOW, __ATOMIC_RELAXED);
+}
+
 static uint64_t
 token_of(const PyCodeObject *code)
 {
@@ -76,7 +92,7 @@ delegate(asy_agent_thread *t, PyFrameObject *frame)
     }
     if (f != NULL && f->token == token_of(code)) {
         asy_tree_frame_set(f, (asy_frame){f->token, f->node, f->kind | ASY_FRAME_DELEGATES});
-        __atomic_store_n(&asy_delegates_seen, true, __ATOMIC_RELAXED);
+        asy_delegates_see(!ASY_CPYTHON_MONITORING);
     }
     Py_DECREF(code);
 }

@@ -15,6 +15,10 @@ asy_delegates_any(void)
     return __atomic_load_n(&asy_delegates_seen, __ATOMIC_RELAXED);
 }
 
+// From now on they have to be thought of; with `quietly`, also in frames that go on without an event (3.11), at each event.
+void asy_delegates_see(bool quietly);
+void asy_delegates_forget(void);
+
 // Something is thrown into `frame` (NULL: not known). True: it stands on the stack, as one that delegated. Else those that delegate to it have been put
 // there, and it has yet to follow.
 bool asy_delegates_throw(asy_agent_thread *t, PyFrameObject *frame, PyCodeObject *code);

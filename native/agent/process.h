@@ -26,14 +26,18 @@ typedef struct {
     uint32_t mask, used;
 } asy_func_table;
 
+// What events look at besides, once there is reason to.
+#define ASY_LOOK_CONTEXT 1u // is the context another one (tags.h)?
+#define ASY_LOOK_BELOW 2u   // is the frame that runs suspended for us (delegates.h)?
+
 typedef struct {
     asy_arena arena;
-    uint32_t slot;      // of the process table
-    asy_proc *proc;     // that row
-    uint64_t own_pid;   // as this process sees itself
-    int measuring;      // atomic; 0 = callbacks do nothing
-    int context_checks; // atomic; 1: events have to look whether the context is another one (tags.h)
-    uint64_t epoch;     // atomic; one more each time measuring begins: stacks of before are read anew
+    uint32_t slot;    // of the process table
+    asy_proc *proc;   // that row
+    uint64_t own_pid; // as this process sees itself
+    int measuring;    // atomic; 0 = callbacks do nothing
+    uint32_t looks;   // atomic; ASY_LOOK_*
+    uint64_t epoch;   // atomic; one more each time measuring begins: stacks of before are read anew
     asy_clock_kind clock;
     asy_clock_pair begin;
     uint64_t ns_q20;   // ns per tick × 2^20, rough (for the gap rule)

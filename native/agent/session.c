@@ -133,7 +133,7 @@ asy_session_measure(bool on)
     }
     asy_greenlets_look();
     a->suspend.since = asy_agent_ticks();
-    __atomic_store_n(&asy_delegates_seen, false, __ATOMIC_RELAXED);
+    asy_delegates_forget();
     __atomic_add_fetch(&a->epoch, 1, __ATOMIC_RELEASE);
     __atomic_store_n(&a->measuring, 1, __ATOMIC_RELEASE);
     return asy_backend_on();

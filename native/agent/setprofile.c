@@ -19,20 +19,23 @@ token_of(PyCodeObject *code)
     return (uint64_t)(uintptr_t)code;
 }
 
-// From a throw past a suspended frame on: the frame of each event runs. Not where something is thrown into a frame: those that delegate
-// to it stand below it, suspended.
-static void
-look_below(PyFrameObject *frame, PyCodeObject *code, int what, uint64_t now)
+// What an event looks at besides (ASY_LOOK_*), before anything is entered. `frame` runs; NULL: not known. As asy_tags_context.
+static bool
+look(asy_agent_thread *t, PyFrameObject *frame)
 {
-    asy_agent_thread *t = asy_thread_begun();
+    if ((asy_the_agent.looks & ASY_LOOK_BELOW) != 0 && frame != NULL) {
+        asy_delegates_ran(t, frame, asy_profile_code(frame), asy_agent_ticks());
+    }
+    return asy_tags_context(t);
+}
 
-    if (what == PyTrace_CALL) {
-        bool thrown = (code->co_flags & SUSPENDS) != 0 && asy_profile_thrown(frame);
-        frame = thrown ? NULL : asy_profile_caller(frame);
-    }
-    if (t != NULL && frame != NULL) {
-        asy_delegates_ran(t, frame, asy_profile_code(frame), now);
-    }
+// At a call event. Where something is thrown into a frame, those that delegate to it stand below it, suspended.
+static bool
+look_below(asy_agent_thread *t, PyFrameObject *frame, PyCodeObject *code)
+{
+    bool thrown = (code->co_flags & SUSPENDS) != 0 && asy_profile_thrown(frame);
+
+    return look(t, thrown ? NULL : asy_profile_caller(frame));
 }
 
 // What is told of an event that has no thread's state to write to. -1: a signal came while the texts of tags were made.
@@ -53,7 +56,7 @@ on_resume(asy_agent_thread *t, PyFrameObject *frame, PyCodeObject *code, uint32_
             return;
         }
         if ((code->co_flags & CO_ASYNC_GENERATOR) != 0) { // what awaits it may go on without an event too
-            __atomic_store_n(&asy_delegates_seen, true, __ATOMIC_RELAXED);
+            asy_delegates_see(true);
         }
     }
     asy_suspend_resume(&asy_the_agent.suspend, &t->tree, asy_tree_child(&t->tree, func, ASY_NODE_PY, &made),
@@ -69,7 +72,8 @@ on_call(PyFrameObject *frame, PyCodeObject *code)
     uint64_t token = token_of(code);
     uint32_t func, node;
 
-    if (t == NULL || (func = asy_funcs_code(t, code)) == 0 || !asy_tags_context(t)) {
+    if (t == NULL || (func = asy_funcs_code(t, code)) == 0 ||
+        (__builtin_expect(asy_the_agent.looks != 0, 0) && !look_below(t, frame, code))) {
         return unmeasured();
     }
     if (__builtin_expect((code->co_flags & SUSPENDS) != 0, 0) && !asy_profile_begins(frame)) {
@@ -138,6 +142,9 @@ on_return(PyFrameObject *frame, PyCodeObject *code, PyObject *value, uint64_t no
     if (t == NULL) {
         return unmeasured();
     }
+    if (__builtin_expect((code->co_flags & SUSPENDS) != 0, 0) && asy_delegates_any()) {
+        asy_delegates_ran(t, frame, code, now);
+    }
     if (__builtin_expect((code->co_flags & SUSPENDS) != 0, 0) && value != NULL && asy_profile_yields(frame)) {
         asy_suspend_yield(&asy_the_agent.suspend, &t->tree, token_of(code), asy_cpython_frame_of(frame), now);
         if (asy_delegates_any()) {
@@ -183,13 +190,13 @@ hook_replaced(PyObject *callable)
 
 // Hot: every C call.
 static int
-on_c_call(PyCodeObject *code, PyObject *callable)
+on_c_call(PyFrameObject *frame, PyCodeObject *code, PyObject *callable)
 {
     asy_agent_thread *t = asy_thread_get(ASY_FIRST_CALLS);
     bool made = false;
     uint32_t func, node, kind;
 
-    if (t == NULL || !asy_tags_context(t)) {
+    if (t == NULL || (__builtin_expect(asy_the_agent.looks != 0, 0) && !look(t, frame))) {
         return unmeasured();
     }
     func = asy_funcs_callable(t, callable, &kind);
@@ -232,13 +239,10 @@ on_event(PyObject *self, PyFrameObject *frame, int what, PyObject *arg)
     PyCodeObject *code = asy_profile_code(frame);
 
     (void)self;
-    if (__builtin_expect(asy_delegates_any(), 0)) {
-        look_below(frame, code, what, now);
-    }
     switch (what) {
     case PyTrace_CALL: return on_call(frame, code);
     case PyTrace_RETURN: return on_return(frame, code, arg, now);
-    case PyTrace_C_CALL: return asy_the_agent.c_calls ? on_c_call(code, arg) : 0;
+    case PyTrace_C_CALL: return asy_the_agent.c_calls ? on_c_call(frame, code, arg) : 0;
     case PyTrace_C_RETURN:
     case PyTrace_C_EXCEPTION:
         if (asy_the_agent.c_calls) {

@@ -64,8 +64,8 @@ follow(asy_agent *a)
     if (!__atomic_compare_exchange_n(&a->tag_follows, &was, 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
         return;
     }
-    if (!asy_cpython_watch_contexts(on_switch)) {
-        __atomic_store_n(&a->context_checks, !ASY_CPYTHON_MONITORING || !a->c_calls, __ATOMIC_RELAXED);
+    if (!asy_cpython_watch_contexts(on_switch) && (!ASY_CPYTHON_MONITORING || !a->c_calls)) {
+        __atomic_or_fetch(&a->looks, ASY_LOOK_CONTEXT, __ATOMIC_RELAXED);
     }
 }
 

@@ -32,7 +32,8 @@ bool asy_tags_context_slow(asy_agent_thread *t);
 static inline bool
 asy_tags_context(asy_agent_thread *t)
 {
-    if (__builtin_expect(asy_the_agent.context_checks, 0) && asy_cpython_context_ver() != t->context_ver) {
+    if (__builtin_expect(asy_the_agent.looks != 0, 0) && (asy_the_agent.looks & ASY_LOOK_CONTEXT) != 0 &&
+        asy_cpython_context_ver() != t->context_ver) {
         return asy_tags_context_slow(t);
     }
     return true;
