@@ -58,22 +58,22 @@ page_expect_answer(build *b, const char *whole)
     asy_profile_free(p);
 }
 
+// `text` is moved here.
 static void
-expect_part(const char *text, const char *part)
+expect_part(char *text, const char *part)
 {
     if (strstr(text, part) == NULL) {
         fail_msg("no \"%s\" in:\n%s", part, text);
     }
+    free(text);
 }
 
 void
 page_expect_in_answer(build *b, const char *part)
 {
     asy_profile *p = build_load(b);
-    char *text = page_answer(p);
 
-    expect_part(text, part);
-    free(text);
+    expect_part(page_answer(p), part);
     asy_profile_free(p);
 }
 
@@ -81,9 +81,7 @@ void
 page_expect_in_summary(build *b, const char *part)
 {
     asy_profile *p = build_load(b);
-    char *text = page_summary(p, 80, false);
 
-    expect_part(text, part);
-    free(text);
+    expect_part(page_summary(p, 80, false), part);
     asy_profile_free(p);
 }
