@@ -375,10 +375,11 @@ type_names(asy_agent_thread *t, uint32_t *used, PyTypeObject *type, asy_text *na
         *module = (asy_text){type->tp_name, (uint32_t)(dot - type->tp_name)};
     }
     if ((type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0) {
-        PyObject *dict_module = type->tp_dict != NULL ? PyDict_GetItemString(type->tp_dict, "__module__") : NULL;
+        PyObject *own_module = asy_cpython_type_module(type);
         *name = scratch_put(t, used, ((PyHeapTypeObject *)type)->ht_qualname);
-        if (dict_module != NULL && PyUnicode_Check(dict_module)) {
-            *module = scratch_put(t, used, dict_module);
+        if (own_module != NULL) {
+            *module = scratch_put(t, used, own_module);
+            Py_DECREF(own_module);
         }
     }
 }
@@ -445,10 +446,10 @@ callable_learn(asy_agent_thread *t, PyObject *callable, const asy_callable *id)
     bool fresh = false;
 
     overhead_begin(t);
+    callable_names(t, &used, callable, &texts[0], &texts[2]);
     pthread_mutex_lock(&a->lock);
     func = table_id(&a->callables, id->key, id->name, &fresh);
     if (fresh && func != 0) {
-        callable_names(t, &used, callable, &texts[0], &texts[2]);
         asy_log_write(func, id->kind, 0, 0, texts, 3);
     }
     pthread_mutex_unlock(&a->lock);

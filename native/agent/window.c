@@ -118,12 +118,12 @@ asy_window_begin(asy_window **out)
         asy_session_measure(false);
         st = asy_session_measure(true); // open windows have missed something; this one shall not
     }
+    losses_read(w->losses); // before a look at this thread, whose hook may be another's
     self = st == ASY_OK ? self_charge() : NULL;
     if (st == ASY_OK && self == NULL) {
         st = ASY_ENOMEM;
     }
     if (st == ASY_OK) {
-        losses_read(w->losses);
         pthread_mutex_lock(&a->lock);
         st = bases_take(w, asy_agent_ticks());
         w->next = a->windows;

@@ -379,3 +379,35 @@ asy_cpython_hooks_back(asy_cpython_hooks hooks)
 {
     hooks_set(PyThreadState_Get(), hooks);
 }
+
+static PyObject *
+text_of_key(PyObject *dict, const char *name)
+{
+    PyObject *key, *value;
+    Py_ssize_t at = 0;
+
+    while (PyDict_Next(dict, &at, &key, &value)) {
+        if (PyUnicode_CheckExact(key) && PyUnicode_CompareWithASCIIString(key, name) == 0) {
+            return PyUnicode_Check(value) ? Py_NewRef(value) : NULL;
+        }
+    }
+    return NULL;
+}
+
+PyObject *
+asy_cpython_type_module(PyTypeObject *type)
+{
+    PyObject *dict = type->tp_dict, *found = NULL;
+
+    if (dict == NULL) {
+        return NULL;
+    }
+#if ASY_CPYTHON_FREETHREADED
+    Py_BEGIN_CRITICAL_SECTION(dict);
+    found = text_of_key(dict, "__module__");
+    Py_END_CRITICAL_SECTION();
+#else
+    found = text_of_key(dict, "__module__");
+#endif
+    return found;
+}

@@ -233,6 +233,9 @@ asy_cpython_raised_back(asy_cpython_raised raised)
 // ---- the interpreter ----
 
 bool asy_cpython_is_main_interpreter(void);
+
+// The text that a class has as its own __module__, new, or NULL. No hash or comparison of a key that a program made is run.
+PyObject *asy_cpython_type_module(PyTypeObject *type);
 // True while there is an interpreter beside the main one. (Since 3.13 a sub-interpreter runs the init functions of built-in modules in the
 // main one: the current interpreter does not tell.)
 bool asy_cpython_has_sub_interpreter(void);

@@ -23,7 +23,15 @@
 #define SYS_pidfd_open 434
 #endif
 
-// Size the file; the caller ignores SIGXFSZ, or the limit would be deadly.
+// Beyond it a file that grows brings SIGXFSZ, which is deadly where nobody ignores it.
+static uint64_t
+size_limit(void)
+{
+    struct rlimit r;
+
+    return getrlimit(RLIMIT_FSIZE, &r) == 0 ? (uint64_t)r.rlim_cur : UINT64_MAX;
+}
+
 static int
 shared_size(int fd, uint64_t bytes)
 {
@@ -39,6 +47,7 @@ asy_status
 asy_os_shared_make(uint64_t bytes, uint64_t least_bytes, int *fd, uint64_t *made_bytes)
 {
     asy_status st = ASY_ENOSPC;
+    uint64_t limit = size_limit();
     int made = memfd_create("assay", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
     *fd = -1;
@@ -46,6 +55,9 @@ asy_os_shared_make(uint64_t bytes, uint64_t least_bytes, int *fd, uint64_t *made
         return errno == ENOMEM ? ASY_ENOMEM : ASY_EIO;
     }
     for (uint64_t size = bytes; size >= least_bytes && size > 0; size /= 2) {
+        if (size > limit) {
+            continue;
+        }
         if (shared_size(made, size) == 0) {
             *made_bytes = size;
             st = ASY_OK;

@@ -388,3 +388,30 @@ def test_context_holds_no_tag_that_ended_elsewhere(inside):
         assert alive < 10, alive
         """
     )
+
+
+def test_name_of_a_class_is_had_without_the_programs_code(inside):
+    """Nor is a lock of ours held meanwhile: a function that dies would wait for it."""
+    inside(
+        """
+        import assay
+        class Key(str):
+            def __hash__(self): return hash("__module__")
+            def __eq__(self, other): return str.__eq__(self, other)
+        C = type("C", (), {Key("other"): 1})
+        space = {}
+        exec("def dying(): pass", space)
+        dying = [space["dying"]]
+        del space["dying"]
+        ran = []
+        def equal(self, other):
+            ran.append(other)
+            dying.clear()
+            return str.__eq__(self, other)
+        Key.__eq__ = equal
+        with assay.profile() as p:
+            dying[0]()
+            C()
+        assert ran == [] and p.recording.find("dying"), ran
+        """
+    )

@@ -600,8 +600,6 @@ import sys
 seen = []
 def other(frame, event, arg):
     seen.append((event, frame.f_code.co_name))
-with assay.profile():
-    v()
 sys.setprofile(other)
 with assay.profile() as p:
     v()
@@ -705,6 +703,26 @@ for way in ways:
         v()
     assert lost(p) == 0 and calls(p) == {"v": 1, "w": 1}, (way, lost(p), calls(p))
 """
+    )
+
+
+def test_file_size_limit_of_the_process_is_borne_or_told(inside):
+    inside(
+        """
+        import resource, signal
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # deadly
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+        try:
+            assay.start()
+        except RuntimeError as e:
+            assert "cannot profile" in str(e), e
+        else:
+            raise AssertionError
+        resource.setrlimit(resource.RLIMIT_FSIZE, (32 << 20, resource.RLIM_INFINITY))
+        with assay.profile() as p:
+            v()
+        assert calls(p) == {"v": 1, "w": 1}
+        """
     )
 
 
