@@ -19,8 +19,9 @@ typedef struct {
 static PyObject *
 status_raise(asy_status st)
 {
-    const char *why = st == ASY_EGONE      ? "measuring ended here: the process was forked, or its session is over"
-                      : st == ASY_ELIMIT   ? "no monitoring tool id is free"
+    const char *why = st == ASY_EGONE    ? "measuring ended here: the process was forked, or its session is over"
+                      : st == ASY_ELIMIT ? "no monitoring tool id is free"
+                      : st == ASY_ENOSPC ? "the limit on the size of files (ulimit -f) leaves too little for the counts"
                       : st == ASY_EVERSION ? "this interpreter cannot be measured"
                                            : asy_status_text(st);
 

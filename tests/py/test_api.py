@@ -715,7 +715,7 @@ def test_file_size_limit_of_the_process_is_borne_or_told(inside):
         try:
             assay.start()
         except RuntimeError as e:
-            assert "cannot profile" in str(e), e
+            assert "ulimit -f" in str(e), e
         else:
             raise AssertionError
         resource.setrlimit(resource.RLIMIT_FSIZE, (32 << 20, resource.RLIM_INFINITY))
