@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/export_cmd.h"
 #include "cli/report_cmd.h"
 #include "cli/run_cmd.h"
 #include "cli/say.h"
@@ -13,6 +14,7 @@ static const char help[] = "assay: says which functions of a Python program cost
                            "\n"
                            "  assay run script.py …   run a program, count and time its calls\n"
                            "  assay report [FILE]     look at a recording: --tree, --callers FUNCTION, …\n"
+                           "  assay export [FILE]     write it in another tool's format: --to pstats, …\n"
                            "  assay --version\n"
                            "  assay VERB --help       options and examples of a verb\n"
                            "\n"
@@ -26,7 +28,7 @@ typedef struct {
     int (*run)(int argc, char **argv);
 } verb;
 
-static const verb verbs[] = {{"run", asy_run_cmd}, {"report", asy_report_cmd}};
+static const verb verbs[] = {{"run", asy_run_cmd}, {"report", asy_report_cmd}, {"export", asy_export_cmd}};
 
 // A standard descriptor that is closed must not become one of our files; the child still finds it closed.
 static void

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "cli/say.h"
+#include "record/pstats.h"
 
 typedef struct {
     char *path; // owned
@@ -54,9 +55,9 @@ find_all(found **list)
     return n;
 }
 
-// *why is a phrase of static storage.
+// *why is a phrase of static storage. `is_pstats`: it is to be read as a pstats file.
 static asy_status
-load(const char *path, asy_profile **p, const char **why)
+load(const char *path, asy_profile **p, bool is_pstats, const char **why)
 {
     struct stat s;
     asy_status st = ASY_EIO;
@@ -64,7 +65,7 @@ load(const char *path, asy_profile **p, const char **why)
     *p = NULL;
     *why = "it is a directory";
     if (stat(path, &s) != 0 || !S_ISDIR(s.st_mode)) {
-        st = asy_profile_load_file(path, p, why);
+        st = is_pstats ? asy_pstats_load_file(path, p, why) : asy_profile_load_file(path, p, why);
         *why = *why == NULL ? asy_status_text(st) : *why;
     }
     return st;
@@ -80,12 +81,15 @@ static int
 open_named(const char *named, asy_profile **p, char **path, asy_words *said)
 {
     const char *why;
-    asy_status st = load(named, p, &why);
+    bool is_pstats = asy_pstats_looks_like(named);
+    asy_status st = load(named, p, is_pstats, &why);
 
     if (st == ASY_OK) {
         *path = strdup(named);
     } else if (st == ASY_ENOENT) {
         asy_words_add(said, "%s does not exist", shown(named));
+    } else if (is_pstats && (st == ASY_ECORRUPT || st == ASY_EVERSION)) {
+        asy_words_add(said, "%s is not a pstats file: %s", shown(named), why);
     } else {
         asy_words_add(said, "%s cannot be read: %s", shown(named), why);
     }
@@ -116,7 +120,7 @@ open_newest(asy_profile **p, char **path, asy_words *said)
 
     for (size_t i = 0; i < count && *p == NULL; i++) {
         const char *why;
-        asy_status st = load(list[i].path, p, &why);
+        asy_status st = load(list[i].path, p, false, &why);
 
         if (st == ASY_OK && !(*p)->complete && (*p)->process_count == 0) {
             asy_profile_free(*p);

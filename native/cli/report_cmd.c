@@ -3,13 +3,13 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "cli/progress.h"
 #include "cli/recordings.h"
 #include "cli/say.h"
 #include "record/profile.h"
@@ -303,46 +303,6 @@ parse(int argc, char **argv, options *o)
     return o->help ? 0 : check_together(o);
 }
 
-// ---- patience ----
-
-static const char progress[] = "assay: reading the recording …";
-static volatile sig_atomic_t progress_shown;
-
-static void
-on_alarm(int signal)
-{
-    int saved = errno;
-
-    (void)signal;
-    if (write(STDERR_FILENO, progress, sizeof progress - 1) > 0) {
-        progress_shown = 1;
-    }
-    errno = saved;
-}
-
-// A line on a terminal if reading and computing take more than a second.
-static void
-progress_begin(void)
-{
-    struct sigaction act = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
-
-    if (isatty(STDERR_FILENO)) {
-        sigaction(SIGALRM, &act, NULL);
-        alarm(1);
-    }
-}
-
-static void
-progress_end(void)
-{
-    alarm(0);
-    if (progress_shown) {
-        static const char erase[] = "\r\033[K";
-
-        progress_shown = write(STDERR_FILENO, erase, sizeof erase - 1) < 0;
-    }
-}
-
 // ---- the page ----
 
 static int
@@ -379,7 +339,7 @@ finish(asy_out *out, asy_status st, const char *problem)
 {
     asy_status closed;
 
-    progress_end();
+    asy_progress_end();
     if (st == ASY_EINVAL && problem != NULL) {
         asy_out_discard(out); // a page without its content is worth nothing
         asy_out_close(out);
@@ -406,11 +366,35 @@ print(options *o, const asy_profile *p)
     int status;
 
     asy_out_open(&out, STDOUT_FILENO, find_width(), wants_color(o->color));
-    out.before = progress_end; // a pager has the terminal from then on
+    out.before = asy_progress_end; // a pager has the terminal from then on
     st = o->json ? asy_report_json(p, &o->r, &out, &problem) : asy_report_text(p, &o->r, &out, &problem);
     status = finish(&out, st, problem);
     free(problem);
     return status;
+}
+
+// What a file without threads and tree cannot show. True: it was said.
+static bool
+asks_too_much(const options *o, const asy_profile *p)
+{
+    const asy_report *r = &o->r;
+    const char *option = r->tree                              ? "--tree"
+                         : r->by_tag                          ? "--by tag"
+                         : r->order == ASY_ROWS_CPU           ? "--by cpu"
+                         : r->order == ASY_ROWS_SUSPENDED     ? "--by suspended"
+                         : r->select.thread != NULL           ? "--thread"
+                         : r->select.pid != 0                 ? "--process"
+                         : r->tag_count > 0                   ? "--tag"
+                         : r->select.part == ASY_VIEW_STARTUP ? "--startup"
+                                                              : NULL;
+
+    if (p->edges == NULL || option == NULL) {
+        return false;
+    }
+    asy_say("report: %s is for recordings: the pstats file %s has functions and their callers, no tree, threads, tags "
+            "or CPU time",
+            option, r->path);
+    return true;
 }
 
 static int
@@ -421,17 +405,18 @@ open_and_print(options *o)
     char *path;
     int status;
 
-    progress_begin();
+    asy_progress_begin();
     status = asy_recordings_open(o->r.path, &p, &path, &said);
-    progress_end();
+    asy_progress_end();
     for (uint32_t i = 0; i < said.count; i++) {
         asy_say("%s", said.text[i]);
     }
     asy_words_clear(&said);
     if (status == 0) {
         o->r.path = path;
-        progress_begin();
-        status = print(o, p);
+        asy_progress_begin();
+        status = asks_too_much(o, p) ? ASY_EXIT_REFUSED : print(o, p);
+        asy_progress_end();
         asy_profile_free(p);
     }
     free(path);

@@ -25,6 +25,7 @@ asy_profile_free(asy_profile *p)
     free(p->threads);
     free(p->processes);
     free((void *)p->notes);
+    asy_edges_free(p->edges);
     asy_text_pool_free(&l->texts);
     free(l);
 }

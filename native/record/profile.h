@@ -12,6 +12,7 @@
 
 #include "core/arena.h" // node kinds, losses
 #include "core/status.h"
+#include "record/edges.h"
 
 typedef struct {
     uint32_t kind;             // asy_node_kind
@@ -83,6 +84,7 @@ typedef struct {
     uint64_t losses[ASY_LOSS_COUNT]; // of the session itself
     char **notes;                    // sentences about what ran unprofiled and why
     uint32_t note_count;
+    asy_edges *edges; // of a pstats file (pstats.h), which has no threads and no nodes; NULL: of a recording
 } asy_profile;
 
 // Read a recording. *problem (problem may be NULL) says in one clause what is wrong, with the byte offset; NULL if nothing is.

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/edge_rows.h"
 #include "report/words.h"
 
 static const char *const kind_names[] = {"root", "python", "c", "class", "object", "tag", "phase"};
@@ -275,6 +276,9 @@ write_functions(asy_page *g)
     for (uint32_t i = 1; st == ASY_OK && i < g->view->node_count; i++) {
         used[g->view->nodes[i].func] = true;
     }
+    if (st == ASY_OK && g->p->edges != NULL) {
+        memset(used, true, g->p->func_count);
+    }
     for (uint32_t f = 0; st == ASY_OK && f < g->p->func_count; f++) {
         asy_row none = {.func = f};
 
@@ -310,12 +314,34 @@ write_node(asy_out *o, const asy_view_node *n, uint32_t i)
                 (n->kind & ASY_NODE_F_INHERITED) != 0 ? "true" : "false");
 }
 
+// Of a file that has no tree: who called whom.
+static void
+write_edges(asy_page *g)
+{
+    const asy_edges *e = g->p->edges;
+
+    asy_out_put(g->o, ",\n\"callers\":[");
+    for (uint32_t i = 0; i < e->edge_count; i++) {
+        const asy_edge *edge = &e->edges[i];
+
+        asy_out_fmt(g->o, "%s\n{\"function\":%" PRIu32 ",\"caller\":%" PRIu32 ",\"calls\":%" PRIu64, i == 0 ? "" : ",",
+                    edge->callee, edge->caller, edge->counts.calls);
+        asy_out_fmt(g->o, ",\"primitive_calls\":%" PRIu64 ",\"self_ns\":%" PRIu64 ",\"total_ns\":%" PRIu64 "}",
+                    edge->counts.primitive, edge->counts.self_ns, edge->counts.total_ns);
+    }
+    asy_out_put(g->o, "]");
+}
+
 static void
 write_remarks(asy_page *g)
 {
     asy_words w = {0};
 
-    asy_words_losses(g->view, &w);
+    if (g->p->edges != NULL) {
+        asy_edges_remarks(g->p->edges, &w);
+    } else {
+        asy_words_losses(g->view, &w);
+    }
     asy_out_put(g->o, ",\n\"remarks\":[");
     for (uint32_t i = 0; i < w.count; i++) {
         asy_out_put(g->o, i == 0 ? "" : ",");
@@ -340,6 +366,9 @@ write_page(asy_page *g)
         write_node(g->o, &g->view->nodes[i], i);
     }
     asy_out_put(g->o, "]");
+    if (g->p->edges != NULL) {
+        write_edges(g);
+    }
     write_remarks(g);
     asy_out_put(g->o, "}\n");
     return st;
@@ -348,5 +377,5 @@ write_page(asy_page *g)
 asy_status
 asy_report_json(const asy_profile *p, const asy_report *r, asy_out *o, char **problem)
 {
-    return asy_page_make(p, r, o, problem, write_page);
+    return asy_page_make(p, r, o, problem, write_page, NULL);
 }

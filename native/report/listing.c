@@ -64,7 +64,8 @@ add_calls(asy_table *t, const asy_row *r)
 typedef struct {
     const asy_listing *l;
     uint64_t largest_ns;
-    bool color, suspended, per_call; // the last two: such a column
+    bool color;
+    bool cpu, suspended, per_call; // such a column
 } look;
 
 static void
@@ -76,7 +77,9 @@ add_row(asy_table *t, const look *k, const asy_row *r)
     asy_table_row(t, project ? ASY_STYLE_BOLD : ASY_STYLE_PLAIN);
     asy_table_cell(t, asy_units_column(r->self_ns, k->largest_ns).s);
     asy_table_cell(t, asy_units_column(r->total_ns, k->largest_ns).s);
-    asy_table_cell(t, asy_units_column(r->self_ns - r->wait_ns, k->largest_ns).s);
+    if (k->cpu) {
+        asy_table_cell(t, asy_units_column(r->self_ns - r->wait_ns, k->largest_ns).s);
+    }
     if (k->suspended) {
         asy_table_cell(t, r->suspended_ns == 0 ? "" : asy_units_time(r->suspended_ns).s);
     }
@@ -102,7 +105,9 @@ set_columns(asy_column *columns, const look *k)
 
     columns[n++] = number(k, "self", ASY_ROWS_SELF, 0);
     columns[n++] = number(k, "total", ASY_ROWS_TOTAL, 1);
-    columns[n++] = number(k, "cpu", ASY_ROWS_CPU, 4);
+    if (k->cpu) {
+        columns[n++] = number(k, "cpu", ASY_ROWS_CPU, 4);
+    }
     if (k->suspended) {
         columns[n++] = number(k, "suspended", ASY_ROWS_SUSPENDED, 2);
     }
@@ -137,7 +142,7 @@ bool
 asy_listing_print(asy_out *o, const asy_listing *l, const asy_row *rows, uint32_t count)
 {
     asy_column columns[ASY_TABLE_COLUMNS];
-    look k = {.l = l, .color = o->color};
+    look k = {.l = l, .color = o->color, .cpu = l->p->edges == NULL};
     asy_table t;
 
     for (uint32_t i = 0; i < count; i++) {

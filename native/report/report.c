@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "report/analysis.h"
+#include "report/edge_rows.h"
 #include "report/listing.h"
 #include "report/table.h"
 #include "report/tag_tables.h"
@@ -80,9 +81,10 @@ open_page(asy_page *g)
 }
 
 asy_status
-asy_page_make(const asy_profile *p, const asy_report *r, asy_out *o, char **problem, asy_status (*write)(asy_page *g))
+asy_page_make(const asy_profile *p, const asy_report *r, asy_out *o, char **problem, asy_status (*write)(asy_page *g),
+              void *context)
 {
-    asy_page g = {.p = p, .r = r, .o = o, .problem = problem};
+    asy_page g = {.p = p, .r = r, .o = o, .problem = problem, .context = context};
     asy_status st = open_page(&g);
 
     if (st == ASY_OK) {
@@ -143,9 +145,21 @@ add_labels(asy_words *parts, const asy_view_select *s)
 }
 
 static void
+add_view(const asy_page *g, asy_words *parts)
+{
+    asy_words_add(parts, "wall %s", asy_units_time(asy_wall_ns(&g->wall)).s);
+    asy_words_add(parts, "%s %s, %s %s", asy_units_count(g->view->processes).s,
+                  g->view->processes == 1 ? "process" : "processes", asy_units_count(g->view->threads).s,
+                  g->view->threads == 1 ? "thread" : "threads");
+    add_labels(parts, &g->select);
+    if (g->select.part == ASY_VIEW_STARTUP) {
+        asy_words_add(parts, "start-up and shutdown only");
+    }
+}
+
+static void
 print_title(asy_page *g)
 {
-    const asy_view_select *s = &g->select;
     const char *command = g->p->script[0] != '\0' ? g->p->script : g->p->command;
     int most = g->o->width - 4;
     char *path = asy_text_fit(g->r->path, most < 60 ? most : 60, ASY_CUT_START);
@@ -156,13 +170,10 @@ print_title(asy_page *g)
     if (what != NULL && what[0] != '\0') {
         asy_words_add(&parts, "%s", what);
     }
-    asy_words_add(&parts, "wall %s", asy_units_time(asy_wall_ns(&g->wall)).s);
-    asy_words_add(&parts, "%s %s, %s %s", asy_units_count(g->view->processes).s,
-                  g->view->processes == 1 ? "process" : "processes", asy_units_count(g->view->threads).s,
-                  g->view->threads == 1 ? "thread" : "threads");
-    add_labels(&parts, s);
-    if (s->part == ASY_VIEW_STARTUP) {
-        asy_words_add(&parts, "start-up and shutdown only");
+    if (g->p->edges != NULL) {
+        asy_edges_title(g->p->edges, &parts);
+    } else {
+        add_view(g, &parts);
     }
     asy_words_wrap(g->o, &parts, " · ", 0, 2);
     asy_words_clear(&parts);
@@ -195,7 +206,11 @@ print_foot(asy_page *g)
     if (asy_words_no_c_calls(g->view->profile)) {
         asy_words_line(g->o, 0, "C calls were not counted: time in C is its caller's own");
     }
-    asy_words_losses(g->view, &losses);
+    if (g->p->edges != NULL) {
+        asy_edges_remarks(g->p->edges, &losses);
+    } else {
+        asy_words_losses(g->view, &losses);
+    }
     asy_out_style(g->o, ASY_STYLE_WARN);
     for (uint32_t i = 0; i < losses.count; i++) {
         asy_words_line(g->o, 0, "%s", losses.text[i]);
@@ -296,7 +311,7 @@ print_flat(asy_page *g)
     uint32_t count;
     asy_status st = asy_rows_flat(g->view, &rows, &count);
 
-    if (st == ASY_OK && g->r->plain && g->r->only == NULL && g->r->limit != 0) {
+    if (st == ASY_OK && g->r->plain && g->r->only == NULL && g->r->limit != 0 && g->p->edges == NULL) {
         st = set_aside(g, rows, &count);
     }
     if (st == ASY_OK) {
@@ -497,5 +512,5 @@ print_page(asy_page *g)
 asy_status
 asy_report_text(const asy_profile *p, const asy_report *r, asy_out *o, char **problem)
 {
-    return asy_page_make(p, r, o, problem, print_page);
+    return asy_page_make(p, r, o, problem, print_page, NULL);
 }

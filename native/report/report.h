@@ -45,11 +45,12 @@ typedef struct {
     char **problem;
     uint64_t set_aside_ns; // self time of functions that were left out because they only wait for other threads
     bool marked;           // your code was, by its style or by a star: a legend is due
+    void *context;         // of whoever writes it, borrowed
 } asy_page;
 
 // Check the filters, make a page with its view, origins and wall time, and let `write` fill it. Errors: as asy_report_text.
 asy_status asy_page_make(const asy_profile *p, const asy_report *r, asy_out *o, char **problem,
-                         asy_status (*write)(asy_page *g));
+                         asy_status (*write)(asy_page *g), void *context);
 
 // Does the pattern (a shell pattern if it has any of *?[, else a part of the text) match name, place or place:line?
 bool asy_page_matches(const asy_page *g, uint32_t func, const char *pattern);

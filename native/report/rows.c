@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/edge_rows.h"
+
 typedef struct {
     const asy_view *view;
     asy_row *rows;    // func_count + 1
@@ -109,9 +111,13 @@ asy_rows_flat(const asy_view *v, asy_row **rows, uint32_t *count)
 {
     asy_view_walk w = {0, true};
     gather g;
-    asy_status st = begin(&g, v);
+    asy_status st;
 
+    if (v->profile->edges != NULL) {
+        return asy_edge_rows_flat(v->profile->edges, rows, count);
+    }
     *rows = NULL;
+    st = begin(&g, v);
     while (st == ASY_OK && asy_view_step(v, &w)) {
         const asy_view_node *n = &v->nodes[w.node];
 
@@ -133,9 +139,13 @@ asy_rows_callers(const asy_view *v, uint32_t func, asy_row **rows, uint32_t *cou
 {
     asy_view_walk w = {0, true};
     gather g;
-    asy_status st = begin(&g, v);
+    asy_status st;
 
+    if (v->profile->edges != NULL) {
+        return asy_edge_rows_around(v->profile->edges, ASY_EDGES_BY_CALLEE, func, rows, count);
+    }
     *rows = NULL;
+    st = begin(&g, v);
     while (st == ASY_OK && asy_view_step(v, &w)) {
         const asy_view_node *n = &v->nodes[w.node];
         uint32_t owner = n->owner, caller;
@@ -162,9 +172,13 @@ asy_rows_callees(const asy_view *v, uint32_t func, asy_row **rows, uint32_t *cou
 {
     asy_view_walk w = {0, true};
     gather g;
-    asy_status st = begin(&g, v);
+    asy_status st;
 
+    if (v->profile->edges != NULL) {
+        return asy_edge_rows_around(v->profile->edges, ASY_EDGES_BY_CALLER, func, rows, count);
+    }
     *rows = NULL;
+    st = begin(&g, v);
     while (st == ASY_OK && asy_view_step(v, &w)) {
         const asy_view_node *n = &v->nodes[w.node];
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "report/hash.h"
+#include "record/hash.h"
 
 typedef struct {
     const asy_profile *p;

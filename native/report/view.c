@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "report/cost.h"
-#include "report/hash.h"
+#include "record/hash.h"
 #include "report/same.h"
 
 typedef struct {
@@ -339,7 +339,7 @@ thread_matches(const asy_profile *p, uint32_t thread, const asy_view_select *s)
     char serial[24];
     char *at = serial + sizeof serial - 1;
 
-    if (s->pid != 0 && p->processes[th->process].pid != s->pid) {
+    if ((s->pid != 0 && p->processes[th->process].pid != s->pid) || (s->one != 0 && s->one != thread + 1)) {
         return false;
     }
     if (s->thread == NULL || strcmp(th->name, s->thread) == 0) {

@@ -30,6 +30,7 @@ typedef struct {
     const asy_view_label *labels; // only what ran with all of these (of nested labels with one key the inner counts)
     uint32_t label_count;         // up to ASY_VIEW_LABELS; 0 = all
     uint64_t pid;                 // 0 = all
+    uint32_t one;                 // 1 + index of the only thread, beside the rest; 0 = all
     asy_view_part part;
 } asy_view_select;
 

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "report/hash.h"
+#include "record/hash.h"
 
 #define PLACES 4096u
 #define KEYS 4096u

@@ -1,5 +1,5 @@
 // hash.c: see hash.h.
-#include "report/hash.h"
+#include "record/hash.h"
 
 #include "core/clock.h"
 #include "os/os.h"

@@ -1,8 +1,8 @@
 // hash.h: hashes of what a recording says, keyed at random: who wrote it cannot choose what falls together.
 // A polynomial in a secret point over the numbers below 2^61 - 1: two different sequences of n words agree at n of these
 // points at most. asy_hash_end() makes of it what indexes a table.
-#ifndef ASY_REPORT_HASH_H
-#define ASY_REPORT_HASH_H
+#ifndef ASY_RECORD_HASH_H
+#define ASY_RECORD_HASH_H
 
 #include <stdint.h>
 
