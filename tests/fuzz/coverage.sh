@@ -9,9 +9,10 @@ mkdir "$out"
 cd "$out"
 flags="-O0 -g -std=gnu11 -D_GNU_SOURCE --coverage -I$root/native -I$root/tests/c/record"
 # shellcheck disable=SC2086 # lists of words
-gcc $flags -c "$root"/native/record/*.c "$root/native/core/status.c"
+gcc $flags -c "$root"/native/record/*.c "$root/native/core/status.c" \
+    "$root/native/core/clock.c" "$root/native/os/linux.c"
 libs="*.o $(pkg-config --libs libzstd cmocka)"
-for test in roundtrip damage hostile failure format; do
+for test in roundtrip damage hostile failure format pstats; do
     extra=
     if [ $test = failure ]; then
         extra="$root/tests/c/record/wrapped.c"
@@ -30,8 +31,11 @@ done
 # shellcheck disable=SC2086
 gcc $flags -o corpus "$root/tests/fuzz/fuzz_profile.c" "$root/tests/c/record/invariants.c" "$root/tests/c/record/craft.c" $libs
 ./corpus "$root"/tests/fuzz/corpus/*
+# shellcheck disable=SC2086
+gcc $flags -o pstats_corpus "$root/tests/fuzz/fuzz_pstats.c" $libs
+./pstats_corpus "$root"/tests/fuzz/pstats/*
 status=0
-for file in reader rows columns builder profile text crc buffer; do
+for file in reader rows columns builder profile text crc buffer marshal intern pstats pstats_file; do
     share=$(gcov -n "$file.gcda" | grep -A1 "^File '$root/native/record/$file.c'" | sed -n 's/^Lines executed:\([0-9]*\).*/\1/p')
     echo "$file.c: $share % of its lines"
     [ "${share:-0}" -ge 90 ] || status=1

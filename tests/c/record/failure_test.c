@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -17,6 +18,7 @@
 
 #include "record/buffer.h"
 #include "record/format.h"
+#include "record/pstats.h"
 #include "record/text.h"
 #include "sample.h"
 #include "wrapped.h"
@@ -458,6 +460,45 @@ a_buffer_refuses_more_than_memory_can_be(void **state)
     asy_text_pool_free(&pool);
 }
 
+// Of a file with references, marks and every kind of text. Returns whether there was such an allocation.
+static bool
+load_pstats_without(long at, bool halting)
+{
+    asy_profile *p;
+    const char *problem;
+    char path[4096];
+    asy_status st;
+    bool failed;
+
+    (void)snprintf(path, sizeof path, "%s/tests/fuzz/pstats/seed-3.13-added.prof", getenv("ASSAY_SOURCE"));
+    wrapped = (wrapped_state){.fail_at = at, .write_fail_at = -1, .halting = halting};
+    st = asy_pstats_load_file(path, &p, &problem);
+    failed = wrapped.failed;
+    wrapped = (wrapped_state){.fail_at = -1, .write_fail_at = -1};
+    assert_int_equal(st, failed ? ASY_ENOMEM : ASY_OK);
+    if (st == ASY_OK) {
+        assert_int_equal(p->func_count, 10);
+    } else {
+        assert_null(p);
+        assert_non_null(problem);
+    }
+    asy_profile_free(p);
+    return failed;
+}
+
+static void
+a_pstats_file_survives_each_failing_allocation(void **state)
+{
+    long n = 0;
+
+    (void)state;
+    while (load_pstats_without(n, false)) {
+        n++;
+    }
+    assert_true(n > 15);
+    assert_false(load_pstats_without(-1, true));
+}
+
 int
 main(void)
 {
@@ -473,6 +514,7 @@ main(void)
         cmocka_unit_test_setup(every_file_size_limit_leaves_whole_blocks, calm),
         cmocka_unit_test_setup(a_closed_pipe_is_an_error_not_a_loop, calm),
         cmocka_unit_test_setup(a_full_pipe_that_does_not_block_is_waited_for, calm),
+        cmocka_unit_test_setup(a_pstats_file_survives_each_failing_allocation, calm),
         cmocka_unit_test_setup(a_buffer_refuses_more_than_memory_can_be, calm),
     };
 
