@@ -14,19 +14,19 @@
 #include "cli/recordings.h"
 #include "cli/say.h"
 
-static const char help[] = "assay export: write a recording, or a pstats file, in the format of another tool\n"
+static const char help[] = "assay export: write a recording or a pstats file in another tool's format\n"
                            "\n"
                            "  assay export [FILE] --to FORMAT [options]\n"
                            "\n"
                            "Without FILE it is the newest *.assay here that can be read.\n"
                            "\n"
                            "formats, and the name of what is written to this directory\n"
-                           "  --to pstats       functions and callers, as cProfile writes them: FILE.prof, for\n"
-                           "                    pstats, snakeviz, tuna, gprof2dot, flameprof\n"
+                           "  --to pstats       functions and callers as cProfile writes them: FILE.prof,\n"
+                           "                    for pstats, snakeviz, tuna, gprof2dot, flameprof\n"
                            "  --to callgrind    the same with wall and CPU time: callgrind.out.FILE, for\n"
                            "                    KCachegrind and callgrind_annotate\n"
                            "  --to collapsed    stacks, in ns: FILE.collapsed, for flamegraph.pl, inferno\n"
-                           "  --to speedscope   each thread's tree: FILE.speedscope.json, for speedscope.app\n"
+                           "  --to speedscope   each thread's tree: FILE.speedscope.json, for speedscope\n"
                            "  --to json         every number: FILE.json, see assay report --format json\n"
                            "\n"
                            "A pstats file has no tree: it can be written as pstats, callgrind and json.\n"
@@ -245,10 +245,10 @@ say_failed(const asy_export_file *f, asy_status st, int error, const char *probl
     if (st == ASY_EINVAL && problem != NULL) {
         return asy_say_refused("%s", problem);
     }
-    if (error == EPIPE && f->path[0] == '\0') {
+    if (error == EPIPE && f->standard) {
         return 1; // whoever read has had enough
     }
-    return asy_say_refused("%s cannot be written: %s", f->path[0] == '\0' ? "the export" : f->path,
+    return asy_say_refused("%s cannot be written: %s", f->standard ? "the export" : f->path,
                            error != 0 ? strerror(error) : asy_status_text(st));
 }
 

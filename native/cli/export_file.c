@@ -119,6 +119,7 @@ asy_export_file_open(asy_export_file *f, const char *path, bool force)
 
     *f = (asy_export_file){.fd = -1, .force = force};
     if (strcmp(path, "-") == 0) {
+        f->standard = true;
         f->fd = STDOUT_FILENO;
         return asy_say_is_closed(STDOUT_FILENO) ? asy_say_refused("this cannot be written: standard output is closed")
                                                 : 0;
@@ -158,7 +159,7 @@ asy_export_file_keep(asy_export_file *f)
 {
     int why;
 
-    if (f->path[0] == '\0') {
+    if (f->standard) {
         return 0;
     }
     if (close(f->fd) != 0) {
@@ -180,7 +181,7 @@ asy_export_file_keep(asy_export_file *f)
 void
 asy_export_file_discard(asy_export_file *f)
 {
-    if (f->fd >= 0 && f->path[0] != '\0') {
+    if (f->fd >= 0 && !f->standard) {
         close(f->fd);
     }
     f->fd = -1;

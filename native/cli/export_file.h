@@ -9,8 +9,9 @@
 #include "cli/places.h"
 
 typedef struct {
-    char path[ASY_PATH_ROOM]; // as asked for; "" = standard output
+    char path[ASY_PATH_ROOM]; // as asked for, links followed
     char temp[ASY_PATH_ROOM]; // "" = there is none
+    bool standard;            // it is standard output
     bool force;
     int fd; // owned, but for standard output's
 } asy_export_file;

@@ -17,7 +17,7 @@
 bool asy_pstats_looks_like(const char *path);
 
 // *problem (static, or valid until the next load of the same thread): a clause that says what is wrong, NULL if nothing is.
-// Functions are in the file's order, names as they stand there; profile->edges is not NULL. Free with asy_profile_free.
+// Functions are in the order in which the file names them first, names as they stand there; profile->edges is not NULL. Free with asy_profile_free.
 // Errors: ASY_ENOENT, ASY_EPERM, ASY_EIO, ASY_ENOMEM, ASY_ELIMIT (over ASY_PSTATS_BYTES_MAX), ASY_ECORRUPT (it is no such file),
 // ASY_EVERSION (a sampling profiler wrote it).
 asy_status asy_pstats_load_file(const char *path, asy_profile **out, const char **problem);
