@@ -13,7 +13,7 @@ typedef struct {
     const asy_edges *edges;
     asy_edges_index by_caller;
     char **names;
-    bool *ambiguous;  // per function: another of this name is in its file
+    bool *ambiguous;  // per function: another has its name
     bool *given;      // per function: its name was written
     bool *file_given; // per file
     uint32_t *file;   // per function
@@ -46,6 +46,19 @@ put_file(writer *w, const char *what, uint32_t func)
     asy_stream_byte(w->s, '\n');
 }
 
+// " (store.py:75)"
+static void
+put_place(writer *w, uint32_t func)
+{
+    const char *file = asy_frame_key_file(w->p, func), *slash = strrchr(file, '/');
+
+    asy_stream_text(w->s, " (");
+    put_line(w->s, slash == NULL ? file : slash + 1);
+    asy_stream_byte(w->s, ':');
+    asy_stream_number(w->s, w->p->funcs[func].line);
+    asy_stream_byte(w->s, ')');
+}
+
 static void
 put_name(writer *w, const char *what, uint32_t func)
 {
@@ -58,8 +71,7 @@ put_name(writer *w, const char *what, uint32_t func)
         asy_stream_byte(w->s, ' ');
         put_line(w->s, w->names[func]);
         if (w->ambiguous[func]) {
-            asy_stream_byte(w->s, ':');
-            asy_stream_number(w->s, w->p->funcs[func].line);
+            put_place(w, func);
         }
     }
     asy_stream_byte(w->s, '\n');
@@ -131,28 +143,36 @@ put_head(writer *w)
     asy_stream_byte(w->s, '\n');
 }
 
-// Numbers for files; and where a name comes again in a file, the later ones show their line.
+static asy_status
+number_text(asy_intern *texts, const char *text, uint32_t *out)
+{
+    return asy_intern_text(texts, (asy_text){text, (uint32_t)strlen(text)}, out);
+}
+
+// Numbers for files, and which names come more than once: there are readers that go by the name alone.
 static asy_status
 look_at_names(writer *w)
 {
-    asy_intern texts = asy_intern_new(), pairs = asy_intern_new();
-    asy_status st = ASY_OK;
+    asy_intern files = asy_intern_new(), names = asy_intern_new();
+    uint32_t *first = calloc((size_t)w->p->func_count + 1, sizeof *first); // per name: its function
+    asy_status st = first == NULL ? ASY_ENOMEM : ASY_OK;
 
     for (uint32_t f = 0; st == ASY_OK && f < w->p->func_count; f++) {
-        const char *file = asy_frame_key_file(w->p, f);
-        uint32_t before = pairs.count, name = 0, number;
+        uint32_t before = names.count, name = 0;
 
-        st = asy_intern_text(&texts, (asy_text){file, (uint32_t)strlen(file)}, &w->file[f]);
-        if (st == ASY_OK) {
-            st = asy_intern_text(&texts, (asy_text){w->names[f], (uint32_t)strlen(w->names[f])}, &name);
-        }
+        st = number_text(&files, asy_frame_key_file(w->p, f), &w->file[f]);
         if (st == ASY_OK && asy_frame_has_counts(&w->edges->funcs[f])) {
-            st = asy_intern_three(&pairs, (asy_intern_triple){w->file[f], name, 0}, &number);
-            w->ambiguous[f] = pairs.count == before;
+            st = number_text(&names, w->names[f], &name);
+            if (st == ASY_OK && names.count > before) {
+                first[name] = f;
+            } else if (st == ASY_OK) {
+                w->ambiguous[f] = w->ambiguous[first[name]] = true;
+            }
         }
     }
-    asy_intern_clear(&texts);
-    asy_intern_clear(&pairs);
+    asy_intern_clear(&files);
+    asy_intern_clear(&names);
+    free(first);
     return st;
 }
 
@@ -165,7 +185,7 @@ begin(writer *w)
     w->names = asy_frame_names(w->p, asy_frame_name);
     w->ambiguous = calloc(n, sizeof *w->ambiguous);
     w->given = calloc(n, sizeof *w->given);
-    w->file_given = calloc(2 * n, sizeof *w->file_given); // texts: files and names
+    w->file_given = calloc(n, sizeof *w->file_given);
     w->file = calloc(n, sizeof *w->file);
     if (st != ASY_OK || w->names == NULL || w->ambiguous == NULL || w->given == NULL || w->file_given == NULL ||
         w->file == NULL) {

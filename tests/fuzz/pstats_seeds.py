@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-
 PROGRAM = """
 def fib(n: int) -> int:
     return n if n < 2 else fib(n - 1) + fib(n - 2)
@@ -37,7 +36,7 @@ def main() -> None:
 
 
 def write(directory: Path) -> None:
-    version = "%d.%d" % sys.version_info[:2]
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
     names: dict[str, Any] = {}
     exec(compile(PROGRAM, "/srv/app.py", "exec"), names)
     exact = cProfile.Profile()

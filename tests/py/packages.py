@@ -1,4 +1,7 @@
-"""Packages that tests run beside assay, kept in the user's cache. A test whose package cannot be had is skipped."""
+"""Packages that tests run beside assay, kept in the user's cache. A test whose package cannot be had is skipped.
+
+With ASSAY_REQUIRE_ALL=1 it fails instead, where the package is `required`: one that every interpreter can have.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,8 +20,8 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "assay"
 REFUSED: dict[Path, str] = {}  # asked for once: what is not there, and why
 
 
-def run(*command: str | os.PathLike[str]) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+def run(*command: str | os.PathLike[str], cwd: Path | None = None) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120, cwd=cwd).stdout
 
 
 def pip(python: os.PathLike[str], *options: str | os.PathLike[str]) -> None:
@@ -26,7 +29,7 @@ def pip(python: os.PathLike[str], *options: str | os.PathLike[str]) -> None:
     run(python, "-I", "-m", "pip", "install", *quiet, *options)
 
 
-def kept(place: Path, package: str, make: Callable[[Path], None]) -> Path:
+def kept(place: Path, package: str, make: Callable[[Path], None], *, required: bool = False) -> Path:
     """`place`, which `make` fills, by another name, when it is not there."""
     if not place.exists() and place not in REFUSED:
         CACHE.mkdir(parents=True, exist_ok=True)
@@ -39,10 +42,15 @@ def kept(place: Path, package: str, make: Callable[[Path], None]) -> Path:
             REFUSED[place] = (error.stderr or error.stdout).strip()[-200:]
         except subprocess.TimeoutExpired:
             REFUSED[place] = "installing it took too long"
+        except FileNotFoundError as error:
+            REFUSED[place] = f"there is no {error.filename}"
         finally:
             shutil.rmtree(part, ignore_errors=True)
     if place in REFUSED:
-        pytest.skip(f"{package} cannot be had: {REFUSED[place]}")
+        said = f"{package} cannot be had: {REFUSED[place]}"
+        if required and os.environ.get("ASSAY_REQUIRE_ALL") == "1":
+            pytest.fail(said)
+        pytest.skip(said)
     return place
 
 
@@ -68,3 +76,37 @@ def pure(name: str, package: str) -> Path:
             pip(Path(home, "bin", "python"), "--target", target, *every, package)
 
     return kept(CACHE / name, package, make)
+
+
+def with_packages(python: os.PathLike[str], name: str, packages: Sequence[str]) -> Path:
+    """The interpreter of a virtual environment of `python` with all of these; `name` is what it is kept as."""
+
+    def make(home: Path) -> None:
+        run(python, "-I", "-m", "venv", home)
+        pip(home / "bin" / "python", *packages)
+
+    key = "\n".join([run(python, "-I", "-VV"), os.fspath(python), *packages])
+    place = CACHE / f"{name}-{zlib.crc32(key.encode()):08x}"
+    return kept(place, f"{' '.join(packages)} for {python}", make, required=True) / "bin" / "python"
+
+
+def npm_file(package: str, path: str) -> Path:
+    """A file of an npm package of this version, "name@1.2.3"."""
+
+    def make(home: Path) -> None:
+        run("npm", "pack", "--silent", package, cwd=home)
+        run("tar", "xzf", *home.glob("*.tgz"), "-C", home)
+
+    return kept(CACHE / package.replace("@", "-"), package, make, required=True) / "package" / path
+
+
+def debian_file(package: str, path: str) -> Path:
+    """A file of one of Debian's packages: installed, or unpacked from there."""
+
+    def make(home: Path) -> None:
+        run("apt-get", "download", package, cwd=home)
+        run("dpkg-deb", "-x", *home.glob("*.deb"), home)
+
+    if Path("/", path).exists():
+        return Path("/", path)
+    return kept(CACHE / f"debian-{package}", package, make, required=True) / path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import marshal
 import os
@@ -265,7 +266,7 @@ def test_callgrind_adds_up_to_the_report(assay: Any, python: Any, runs: Any) -> 
     lines = export(assay, recording, "callgrind").splitlines()
     wall = sum(
         int(line.split()[1])
-        for before, line in zip(lines, lines[1:], strict=False)
+        for before, line in itertools.pairwise(lines)
         if re.fullmatch(r"\d+ \d+ \d+", line) and not before.startswith("calls=")
     )
     assert wall == sum(f["self_ns"] for f in report(assay, recording)["functions"])
