@@ -314,7 +314,30 @@ write_node(asy_out *o, const asy_view_node *n, uint32_t i)
                 (n->kind & ASY_NODE_F_INHERITED) != 0 ? "true" : "false");
 }
 
-// Of a file that has no tree: who called whom.
+static char *
+add_text(char *at, const char *text)
+{
+    size_t len = strlen(text);
+
+    memcpy(at, text, len);
+    return at + len;
+}
+
+static char *
+add_number(char *at, const char *key, uint64_t n)
+{
+    char digits[24], *from = digits + sizeof digits;
+
+    at = add_text(at, key);
+    do {
+        *--from = (char)('0' + n % 10);
+        n /= 10;
+    } while (n != 0);
+    memcpy(at, from, (size_t)(digits + sizeof digits - from));
+    return at + (digits + sizeof digits - from);
+}
+
+// Of a file that has no tree: who called whom. There may be a million of them: without printf.
 static void
 write_edges(asy_page *g)
 {
@@ -323,11 +346,17 @@ write_edges(asy_page *g)
     asy_out_put(g->o, ",\n\"callers\":[");
     for (uint32_t i = 0; i < e->edge_count; i++) {
         const asy_edge *edge = &e->edges[i];
+        char line[256];
+        char *at = add_text(line, i == 0 ? "\n" : ",\n");
 
-        asy_out_fmt(g->o, "%s\n{\"function\":%" PRIu32 ",\"caller\":%" PRIu32 ",\"calls\":%" PRIu64, i == 0 ? "" : ",",
-                    edge->callee, edge->caller, edge->counts.calls);
-        asy_out_fmt(g->o, ",\"primitive_calls\":%" PRIu64 ",\"self_ns\":%" PRIu64 ",\"total_ns\":%" PRIu64 "}",
-                    edge->counts.primitive, edge->counts.self_ns, edge->counts.total_ns);
+        at = add_number(at, "{\"function\":", edge->callee);
+        at = add_number(at, ",\"caller\":", edge->caller);
+        at = add_number(at, ",\"calls\":", edge->counts.calls);
+        at = add_number(at, ",\"primitive_calls\":", edge->counts.primitive);
+        at = add_number(at, ",\"self_ns\":", edge->counts.self_ns);
+        at = add_number(at, ",\"total_ns\":", edge->counts.total_ns);
+        at = add_text(at, "}");
+        asy_out_bytes(g->o, line, (size_t)(at - line));
     }
     asy_out_put(g->o, "]");
 }
