@@ -23,7 +23,8 @@ static const char help[] = "assay report: look at a recording\n"
                            "\n"
                            "  assay report [FILE] [options]\n"
                            "\n"
-                           "Without FILE it is the newest *.assay here that can be read.\n"
+                           "Without FILE it is the newest *.assay here that can be read. FILE may be\n"
+                           "a pstats file too (x.prof, of cProfile): functions, --callers and --callees.\n"
                            "\n"
                            "what to show, one of\n"
                            "  (nothing)         functions, the largest self time first, without those\n"
@@ -65,7 +66,8 @@ static const char help[] = "assay report: look at a recording\n"
                            "  assay report --by cpu --limit 10\n"
                            "  assay report --callers build_lookup\n"
                            "  assay report before.assay --tag customer=acme --tree\n"
-                           "  assay report --only 'store.py:*'\n";
+                           "  assay report --only 'store.py:*'\n"
+                           "  assay report app.prof --by total\n";
 
 typedef enum { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER } color_mode;
 

@@ -13,7 +13,7 @@
 
 #define ASY_PSTATS_BYTES_MAX ((size_t)256 << 20) // of a file: 100,000 functions with three callers each take 30 MB
 
-// Is it named like such a file, or does it begin like one?
+// Does it begin like such a file; or is it named like one, and does not begin like a recording?
 bool asy_pstats_looks_like(const char *path);
 
 // *problem (static, or valid until the next load of the same thread): a clause that says what is wrong, NULL if nothing is.

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "record/buffer.h"
+#include "record/format.h"
 #include "record/pstats.h"
 
 #define PIECE_BYTES ((size_t)1 << 20)
@@ -23,31 +24,40 @@ open_to_read(const char *path)
     return fd;
 }
 
-bool
-asy_pstats_looks_like(const char *path)
+static bool
+is_named_like(const char *path)
 {
-    static const char *const names[] = {".prof", ".pstats", ".pstat", ".cprof", ".profile"};
+    static const char *const endings[] = {".prof", ".pstats", ".pstat", ".cprof", ".profile"};
     size_t len = strlen(path);
-    struct stat st;
-    char first = 0;
-    int fd;
 
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (len > strlen(names[i]) && strcmp(path + len - strlen(names[i]), names[i]) == 0) {
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        size_t ending = strlen(endings[i]);
+
+        if (len > ending && strcmp(path + len - ending, endings[i]) == 0) {
             return true;
         }
     }
+    return false;
+}
+
+bool
+asy_pstats_looks_like(const char *path)
+{
+    char head[sizeof ASY_FORMAT_MAGIC - 1] = "";
+    struct stat st;
+    int fd;
+
     if (stat(path, &st) != 0 || !S_ISREG(st.st_mode)) {
-        return false;
+        return is_named_like(path); // nothing is taken out of a pipe
     }
     fd = open_to_read(path);
     if (fd >= 0) {
-        if (pread(fd, &first, 1, 0) != 1) {
-            first = 0;
+        if (pread(fd, head, sizeof head, 0) <= 0) {
+            head[0] = '\0';
         }
         (void)close(fd);
     }
-    return (first & 0x7f) == DICT;
+    return (head[0] & 0x7f) == DICT || (memcmp(head, ASY_FORMAT_MAGIC, sizeof head) != 0 && is_named_like(path));
 }
 
 static asy_status

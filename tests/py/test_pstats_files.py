@@ -131,7 +131,7 @@ def test_sampled_files_are_refused_by_name(assay: Any, tmp_path: Path) -> None:
     [
         ("x.prof", b"", "is not a pstats file: it ends early"),
         ("x.prof", b"hello", "is not a pstats file"),
-        ("x.prof", b"\x89ASSAY\r\n", "is not a pstats file"),
+        ("x.prof", b"\x89ASSAY\r\n", "cannot be read"),
         ("x.json", b'{"a": 1}', "is not a pstats file"),
         ("x.dump", marshal.dumps([1, 2]), "it is not a recording"),
         ("x.dump", marshal.dumps({"a": 1}), "is not a pstats file: a function is not (file, line, name)"),
@@ -170,3 +170,10 @@ def test_huge_numbers_are_shown(assay: Any, tmp_path: Path) -> None:
     done = assay("export", path, "--to", "pstats", "-o", tmp_path / "y.prof")
     assert done.returncode == 0
     assert marshal.loads((tmp_path / "y.prof").read_bytes()) == marshal.loads(path.read_bytes())
+
+
+def test_a_recording_is_one_under_any_name(assay: Any, python: Any, tmp_path: Path) -> None:
+    done = assay("run", "--python", str(python), "-o", "x.prof", "-c", "len('')", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    done = assay("report", "x.prof", "--tree", cwd=tmp_path)
+    assert done.returncode == 0 and "len" in done.stdout
