@@ -2,8 +2,8 @@
 
     bench/files.py [--python P …] [--rounds N] [--quick] [--json FILE]
 
-The file has 100,000 functions (--quick: 10,000) with one to five callers each. For pstats it is the time that Stats(FILE) and
-sort_stats() take, inside the process; for assay that of the whole command, start and end of its process included.
+The file has 100,000 functions (--quick: 10,000) with one to five callers each. For pstats it is the time that
+Stats(FILE) and sort_stats() take, inside the process; for assay that of the whole command, start and end included.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ def make(path, count):
 
     entries, callers = labels(), labels()
     stats = {}
-    for n, entry in enumerate(entries):
+    for entry in entries:
         calls = rng.randrange(1, 10_000)
         by = {}
         for _ in range(rng.randrange(1, 6)):

@@ -1,6 +1,8 @@
 """Packages that tests run beside assay, kept in the user's cache. A test whose package cannot be had is skipped.
 
-With ASSAY_REQUIRE_ALL=1 it fails instead, where the package is `required`: one that every interpreter can have.
+With ASSAY_REQUIRE_ALL=1 it fails instead, where the package is `required`: one that every interpreter can have. Not so
+in the directory of tools/sid, which lacks npm and Debian's lists: those tests do not depend on the interpreter, and run
+outside.
 """
 
 from __future__ import annotations
@@ -48,7 +50,7 @@ def kept(place: Path, package: str, make: Callable[[Path], None], *, required: b
             shutil.rmtree(part, ignore_errors=True)
     if place in REFUSED:
         said = f"{package} cannot be had: {REFUSED[place]}"
-        if required and os.environ.get("ASSAY_REQUIRE_ALL") == "1":
+        if required and os.environ.get("ASSAY_REQUIRE_ALL") == "1" and not Path("/etc/assay-packages").exists():
             pytest.fail(said)
         pytest.skip(said)
     return place

@@ -82,11 +82,11 @@ export_bytes(const asy_profile *p, const asy_report *r, asy_export_format to, si
 
     assert_non_null(file);
     assert_int_equal(asy_export_write(p, r != NULL ? r : &all, to, fileno(file), &error, &problem), ASY_OK);
-    fseek(file, 0, SEEK_END);
+    assert_int_equal(fseek(file, 0, SEEK_END), 0);
     size = ftell(file);
     text = calloc((size_t)size + 1, 1);
     assert_non_null(text);
-    rewind(file);
+    assert_int_equal(fseek(file, 0, SEEK_SET), 0);
     assert_int_equal(fread(text, 1, (size_t)size, file), size);
     fclose(file);
     *len = (size_t)size;
