@@ -110,6 +110,7 @@ write_threads(writer *w)
         asy_view *v = NULL;
 
         select.one = t + 1;
+        select.same = w->page->view->same;
         st = asy_view_make(w->page->p, &select, &v);
         if (st == ASY_OK && v->threads > 0) {
             st = write_tree(w, v, t);

@@ -392,8 +392,8 @@ asy_view_make(const asy_profile *p, const asy_view_select *select, asy_view **ou
     }
     b.all_on = select->label_count == 32 ? UINT32_MAX : (1u << select->label_count) - 1;
     b.view->profile = p;
-    st = asy_same_make(p, &same);
-    b.view->same = same;
+    st = select->same != NULL ? ASY_OK : asy_same_make(p, &same);
+    b.view->same = select->same != NULL ? (uint32_t *)(uintptr_t)select->same : same;
     if (st == ASY_OK) {
         st = add_node(&b, 0, ASY_VIEW_NONE, &root);
     }
@@ -405,9 +405,13 @@ asy_view_make(const asy_profile *p, const asy_view_select *select, asy_view **ou
     }
     take_off_all(&b);
     sum_up(b.view);
+    b.view->same = same;
     *out = b.view;
     b.view = NULL;
 done:
+    if (b.view != NULL) {
+        b.view->same = same;
+    }
     asy_view_free(b.view);
     free(process_seen);
     free(b.cost_ps);

@@ -31,6 +31,8 @@ typedef struct {
     uint32_t label_count;         // up to ASY_VIEW_LABELS; 0 = all
     uint64_t pid;                 // 0 = all
     uint32_t one;                 // 1 + index of the only thread, beside the rest; 0 = all
+    const uint32_t
+        *same; // another view's of this profile, to make many without looking for it each time; they have none then
     asy_view_part part;
 } asy_view_select;
 
