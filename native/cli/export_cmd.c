@@ -180,7 +180,8 @@ parse(int argc, char **argv, options *o)
         return 0;
     }
     if (argc - optind > 1) {
-        return refuse("one file at a time:", "what is", argv[optind + 1]);
+        asy_say("export: one file at a time, not %s and %s", argv[optind], argv[optind + 1]);
+        return -1;
     }
     if (o->to == NULL) {
         return refuse("--to FORMAT", "is needed: pstats, callgrind, collapsed, speedscope or json", NULL);
@@ -256,6 +257,7 @@ static int
 write_to(const options *o, const asy_profile *p, const char *output)
 {
     asy_export_file f;
+    asy_words remarks = {0};
     char *problem = NULL;
     int error, status = asy_export_file_open(&f, output, o->force);
     asy_status st;
@@ -264,7 +266,7 @@ write_to(const options *o, const asy_profile *p, const char *output)
         return status;
     }
     asy_progress_begin();
-    st = asy_export_write(p, &o->r, o->format, f.fd, &error, &problem);
+    st = asy_export_write(p, &o->r, o->format, f.fd, &error, &problem, &remarks);
     asy_progress_end();
     if (st != ASY_OK) {
         asy_export_file_discard(&f);
@@ -275,6 +277,10 @@ write_to(const options *o, const asy_profile *p, const char *output)
     if (status == 0 && o->output == NULL) {
         asy_say("wrote %s", output);
     }
+    for (uint32_t i = 0; status == 0 && i < remarks.count; i++) {
+        asy_say("%s", remarks.text[i]);
+    }
+    asy_words_clear(&remarks);
     free(problem);
     return status;
 }

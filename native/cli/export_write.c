@@ -6,10 +6,12 @@
 #include <string.h>
 
 #include "export/export.h"
+#include "report/edge_rows.h"
 #include "report/edges.h"
 
 typedef struct {
-    asy_page *page; // borrowed
+    asy_page *page;     // borrowed
+    asy_words *remarks; // borrowed
     asy_stream *s;
     asy_export_format to;
     const char **places; // owned: per function
@@ -155,6 +157,7 @@ write_page(asy_page *g)
     writer *w = g->context;
 
     w->page = g;
+    asy_words_losses(g->view, w->remarks);
     return w->to == ASY_TO_PSTATS || w->to == ASY_TO_CALLGRIND ? fold_and_write(w) : write_trees(w);
 }
 
@@ -172,9 +175,10 @@ write_json(const asy_profile *p, const asy_report *r, int fd, int *error, char *
 }
 
 asy_status
-asy_export_write(const asy_profile *p, const asy_report *r, asy_export_format to, int fd, int *error, char **problem)
+asy_export_write(const asy_profile *p, const asy_report *r, asy_export_format to, int fd, int *error, char **problem,
+                 asy_words *remarks)
 {
-    writer w = {.to = to};
+    writer w = {.to = to, .remarks = remarks};
     asy_status st, flushed;
 
     *error = 0;
@@ -187,6 +191,9 @@ asy_export_write(const asy_profile *p, const asy_report *r, asy_export_format to
         return ASY_ENOMEM;
     }
     w.s->fd = fd;
+    if (p->edges != NULL) {
+        asy_edges_remarks(p->edges, remarks);
+    }
     st = p->edges != NULL ? write_edges(p, p->edges, to, w.s) : asy_page_make(p, r, NULL, problem, write_page, &w);
     flushed = st == ASY_OK ? asy_stream_flush(w.s) : w.s->status;
     *error = w.s->error;

@@ -464,3 +464,15 @@ def test_nothing_is_said_of_progress_but_to_a_terminal(assay: Any, tmp_path: Pat
         os.close(ours)
         assert process.returncode == 0
         assert ("reading" in said.decode()) is terminal
+
+
+def test_what_is_missing_is_said(assay: Any, python: Any, runs: Any, tmp_path: Path) -> None:
+    whole = runs(python, SHOP).read_bytes()
+    (tmp_path / "cut.assay").write_bytes(whole[:-3])
+    done = assay("export", "cut.assay", "--to", "pstats", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stderr.startswith("assay: wrote cut.prof\nassay: ") and "the recording" in done.stderr
+    (tmp_path / "x.prof").write_bytes(marshal.dumps({("a.py", 1, "f"): (1, 1, -0.5, 0.5, {})}))
+    done = assay("export", "x.prof", "--to", "callgrind", "-o", "-", cwd=tmp_path)
+    assert done.returncode == 0 and "below zero" in done.stderr
+    assert assay("export", "cut.assay", "--to", "json", "-o", "-", cwd=tmp_path).stderr == ""

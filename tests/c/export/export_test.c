@@ -76,12 +76,13 @@ export_bytes(const asy_profile *p, const asy_report *r, asy_export_format to, si
 {
     static const asy_report all = {.path = "x"};
     FILE *file = tmpfile();
+    asy_words remarks = {0};
     char *problem = NULL, *text;
     int error;
     long size;
 
     assert_non_null(file);
-    assert_int_equal(asy_export_write(p, r != NULL ? r : &all, to, fileno(file), &error, &problem), ASY_OK);
+    assert_int_equal(asy_export_write(p, r != NULL ? r : &all, to, fileno(file), &error, &problem, &remarks), ASY_OK);
     assert_int_equal(fseek(file, 0, SEEK_END), 0);
     size = ftell(file);
     text = calloc((size_t)size + 1, 1);
@@ -89,6 +90,7 @@ export_bytes(const asy_profile *p, const asy_report *r, asy_export_format to, si
     assert_int_equal(fseek(file, 0, SEEK_SET), 0);
     assert_int_equal(fread(text, 1, (size_t)size, file), size);
     fclose(file);
+    asy_words_clear(&remarks);
     *len = (size_t)size;
     return text;
 }
@@ -345,9 +347,11 @@ export_to_null(const asy_profile *p, asy_export_format to)
     static const asy_report all = {.path = "x"};
     int fd = open("/dev/null", O_WRONLY), error;
     char *problem = NULL;
-    asy_status st = asy_export_write(p, &all, to, fd, &error, &problem);
+    asy_words remarks = {0};
+    asy_status st = asy_export_write(p, &all, to, fd, &error, &problem, &remarks);
 
     assert_int_equal(error, 0);
+    asy_words_clear(&remarks);
     free(problem);
     close(fd);
     return st;
@@ -404,10 +408,11 @@ test_a_full_disk_is_said(void **state)
     static const asy_report all = {.path = "x"};
     asy_profile *p = load_seed("3.12");
     int fd = open("/dev/full", O_WRONLY), error;
+    asy_words remarks = {0};
     char *problem = NULL;
 
     (void)state;
-    assert_int_equal(asy_export_write(p, &all, ASY_TO_PSTATS, fd, &error, &problem), ASY_ENOSPC);
+    assert_int_equal(asy_export_write(p, &all, ASY_TO_PSTATS, fd, &error, &problem, &remarks), ASY_ENOSPC);
     assert_int_equal(error, 28);
     close(fd);
     asy_profile_free(p);
