@@ -14,6 +14,7 @@
 #include "cli/say.h"
 #include "record/profile.h"
 #include "report/report.h"
+#include "report/summary.h"
 
 #define ROWS 30
 #define TREE_LINES 200
@@ -34,6 +35,7 @@ static const char help[] = "assay report: look at a recording\n"
                            "  --tree            who called what, from 1 % of the time on\n"
                            "  --callers F       what called function F; --by orders it, --only chooses\n"
                            "  --callees F       what F called; may stand beside --callers\n"
+                           "  --summary         what a run says at its end; --limit is of its table\n"
                            "\n"
                            "F is a name as it is shown (Store.lines), its last part (lines), file:line\n"
                            "(store.py:75), or a pattern as for --only.\n"
@@ -47,7 +49,8 @@ static const char help[] = "assay report: look at a recording\n"
                            "  --startup         the interpreter's start-up and shutdown, not the program\n"
                            "\n"
                            "how\n"
-                           "  --limit N         this many rows; otherwise 30, of a tree 200; 0: all\n"
+                           "  --limit N         this many rows; otherwise 30, of a tree 200, of a\n"
+                           "                    summary 8; 0: all\n"
                            "  --format FORMAT   text, or json: every number, for programs\n"
                            "  --color WHEN      auto, always or never\n"
                            "  -h, --help        this\n"
@@ -75,7 +78,7 @@ typedef struct {
     asy_report r;
     const char *tags[ASY_VIEW_LABELS]; // borrowed
     const char *by;                    // as given
-    bool json, limited, help;
+    bool json, summary, limited, help;
     color_mode color;
 } options;
 
@@ -200,6 +203,7 @@ set_option(options *o, int which, const char *value)
     case 'T': return set_once("--thread", value, &o->r.select.thread);
     case 'o': return set_pattern("--only", value, &o->r.only);
     case 's': o->r.select.part = ASY_VIEW_STARTUP; return 0;
+    case 'S': o->summary = true; return 0;
     case 'h': o->help = true; return 0;
     case 'p': return set_process(o, value);
     case 'l':
@@ -219,6 +223,25 @@ set_option(options *o, int which, const char *value)
     }
 }
 
+// The first option that chooses or orders what a summary is not asked about; NULL: none.
+static const char *
+beside_summary(const options *o)
+{
+    const asy_report *r = &o->r;
+
+    return o->json                              ? "--format json"
+           : r->tree                            ? "--tree"
+           : r->callers != NULL                 ? "--callers"
+           : r->callees != NULL                 ? "--callees"
+           : o->by != NULL                      ? "--by"
+           : r->only != NULL                    ? "--only"
+           : r->tag_count > 0                   ? "--tag"
+           : r->select.thread != NULL           ? "--thread"
+           : r->select.pid != 0                 ? "--process"
+           : r->select.part == ASY_VIEW_STARTUP ? "--startup"
+                                                : NULL;
+}
+
 // Options that would not be heeded beside others.
 static int
 check_together(const options *o)
@@ -232,7 +255,10 @@ check_together(const options *o)
                            : o->limited && r->limit != 0 ? "--limit"
                                                          : NULL;
 
-    if (o->json && for_text != NULL) {
+    if (o->summary && beside_summary(o) != NULL) {
+        asy_say("report: a summary is of the whole recording, in its own order: %s is for other reports",
+                beside_summary(o));
+    } else if (o->json && for_text != NULL) {
         asy_say("report: JSON holds every function and every path: %s is for text", for_text);
     } else if (r->tree && around != NULL) {
         asy_say("report: --tree and %s are two reports: one at a time", around);
@@ -272,13 +298,21 @@ static int
 parse(int argc, char **argv, options *o)
 {
     static const struct option known[] = {
-        {"by", required_argument, NULL, 'b'},      {"tree", no_argument, NULL, 't'},
-        {"callers", required_argument, NULL, 'c'}, {"callees", required_argument, NULL, 'e'},
-        {"thread", required_argument, NULL, 'T'},  {"tag", required_argument, NULL, 'g'},
-        {"only", required_argument, NULL, 'o'},    {"process", required_argument, NULL, 'p'},
-        {"startup", no_argument, NULL, 's'},       {"limit", required_argument, NULL, 'l'},
-        {"format", required_argument, NULL, 'f'},  {"color", required_argument, NULL, 'C'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+        {"by", required_argument, NULL, 'b'},
+        {"tree", no_argument, NULL, 't'},
+        {"callers", required_argument, NULL, 'c'},
+        {"callees", required_argument, NULL, 'e'},
+        {"thread", required_argument, NULL, 'T'},
+        {"tag", required_argument, NULL, 'g'},
+        {"only", required_argument, NULL, 'o'},
+        {"process", required_argument, NULL, 'p'},
+        {"startup", no_argument, NULL, 's'},
+        {"limit", required_argument, NULL, 'l'},
+        {"format", required_argument, NULL, 'f'},
+        {"color", required_argument, NULL, 'C'},
+        {"help", no_argument, NULL, 'h'},
+        {"summary", no_argument, NULL, 'S'},
+        {NULL, 0, NULL, 0},
     };
     int which;
 
@@ -299,7 +333,7 @@ parse(int argc, char **argv, options *o)
     o->r.path = optind < argc ? argv[optind] : NULL;
     o->r.tags = o->tags;
     if (!o->limited) {
-        o->r.limit = o->r.tree ? TREE_LINES : ROWS;
+        o->r.limit = o->r.tree ? TREE_LINES : o->summary ? ASY_SUMMARY_ROWS : ROWS;
     }
     o->r.plain = o->by == NULL;
     return o->help ? 0 : check_together(o);
@@ -359,6 +393,13 @@ finish(asy_out *out, asy_status st, const char *problem)
                : asy_say_refused("no report: %s", asy_status_text(st != ASY_OK ? st : closed));
 }
 
+// A pipe or a file without a name cannot be asked again.
+static const char *
+lasting(const char *path)
+{
+    return strncmp(path, "/dev/", 5) == 0 || strncmp(path, "/proc/", 6) == 0 ? "" : path;
+}
+
 static int
 print(options *o, const asy_profile *p)
 {
@@ -369,7 +410,9 @@ print(options *o, const asy_profile *p)
 
     asy_out_open(&out, STDOUT_FILENO, find_width(), wants_color(o->color));
     out.before = asy_progress_end; // a pager has the terminal from then on
-    st = o->json ? asy_report_json(p, &o->r, &out, &problem) : asy_report_text(p, &o->r, &out, &problem);
+    st = o->json      ? asy_report_json(p, &o->r, &out, &problem)
+         : o->summary ? asy_summary_page(p, lasting(o->r.path), o->r.limit, &out)
+                      : asy_report_text(p, &o->r, &out, &problem);
     status = finish(&out, st, problem);
     free(problem);
     return status;
@@ -380,7 +423,8 @@ static bool
 asks_too_much(const options *o, const asy_profile *p)
 {
     const asy_report *r = &o->r;
-    const char *option = r->tree                              ? "--tree"
+    const char *option = o->summary                           ? "--summary"
+                         : r->tree                            ? "--tree"
                          : r->by_tag                          ? "--by tag"
                          : r->order == ASY_ROWS_CPU           ? "--by cpu"
                          : r->order == ASY_ROWS_SUSPENDED     ? "--by suspended"

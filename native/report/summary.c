@@ -1,5 +1,5 @@
 // summary.c: the few lines after a run, the answer first.
-// At most 25 lines of 80 columns: the table gives way to nothing, the losses are cut and counted.
+// At most 25 lines of 80 columns with a table of ASY_SUMMARY_ROWS: the table gives way to nothing, the losses are cut and counted.
 #include "report/summary.h"
 
 #include <stdio.h>
@@ -17,7 +17,6 @@
 #include "report/view.h"
 #include "report/words.h"
 
-#define TABLE_ROWS 8
 #define TAG_LINES 2
 #define TAG_KEYS 16 // looked at; of programs with more, the first by name
 #define LOSS_LINES 5
@@ -29,7 +28,8 @@ typedef struct {
     asy_origin *origin;
     asy_analysis analysis;
     asy_verdict verdict;
-    asy_row top[TABLE_ROWS + 1]; // of the table
+    uint32_t table_rows; // at most; 0 = all
+    asy_row *top;        // owned: of the table
     uint32_t top_count;
     asy_out *o;
 } page;
@@ -126,24 +126,18 @@ print_budget(page *g)
 static asy_status
 choose_top(page *g)
 {
-    asy_row *rows, *top = g->top;
     uint32_t count, kept = 0;
-    asy_status st = asy_rows_flat(g->view, &rows, &count);
+    asy_status st = asy_rows_flat(g->view, &g->top, &count);
 
     for (uint32_t i = 0; st == ASY_OK && i < count; i++) {
-        uint32_t at = kept;
-
-        if (asy_verdict_sets_aside(&g->analysis, g->verdict.by, &rows[i])) {
-            continue;
+        if (!asy_verdict_sets_aside(&g->analysis, g->verdict.by, &g->top[i])) {
+            g->top[kept++] = g->top[i];
         }
-        for (; at > 0 && top[at - 1].self_ns < rows[i].self_ns; at--) {
-            top[at] = top[at - 1];
-        }
-        top[at] = rows[i];
-        kept += kept < TABLE_ROWS;
     }
-    g->top_count = kept;
-    free(rows);
+    if (kept > 0) {
+        asy_rows_sort(g->p, g->top, kept, ASY_ROWS_SELF);
+    }
+    g->top_count = g->table_rows != 0 && g->table_rows < kept ? g->table_rows : kept;
     return st;
 }
 
@@ -423,15 +417,12 @@ print_page(page *g, const char *path)
 }
 
 asy_status
-asy_summary_print(const asy_profile *p, const char *recording_path, int fd, int width, bool color)
+asy_summary_page(const asy_profile *p, const char *recording_path, uint32_t rows, asy_out *o)
 {
     asy_view_select all = {.part = ASY_VIEW_PROGRAM};
-    asy_out o;
-    page g = {.p = p, .o = &o, .verdict = {.func = ASY_VIEW_NONE, .did = ""}};
-    asy_status st, closed;
+    page g = {.p = p, .o = o, .table_rows = rows, .verdict = {.func = ASY_VIEW_NONE, .did = ""}};
+    asy_status st = asy_view_make(p, &all, &g.view);
 
-    asy_out_open(&o, fd, width, color);
-    st = asy_view_make(p, &all, &g.view);
     if (st == ASY_OK) {
         st = asy_origins_make(p, &g.origin);
     }
@@ -444,6 +435,18 @@ asy_summary_print(const asy_profile *p, const char *recording_path, int fd, int 
     }
     asy_view_free(g.view);
     free(g.origin);
+    free(g.top);
+    return st;
+}
+
+asy_status
+asy_summary_print(const asy_profile *p, const char *recording_path, int fd, int width, bool color)
+{
+    asy_out o;
+    asy_status st, closed;
+
+    asy_out_open(&o, fd, width, color);
+    st = asy_summary_page(p, recording_path, ASY_SUMMARY_ROWS, &o);
     closed = asy_out_close(&o);
     return st != ASY_OK ? st : closed;
 }

@@ -474,3 +474,45 @@ def test_help_that_cannot_be_written_is_one_sentence(
     )
     assert result.returncode == 2
     assert result.stderr.startswith("assay: this cannot be written: ") and result.stderr.endswith(f"{why}\n")
+
+
+def test_summary_is_what_the_run_said(assay: Any, python: Any, tmp_path: Path) -> None:
+    script = "def f(n):\n    return sum(range(n))\nfor n in range(100):\n    f(n)\n"
+    run = assay("run", "--python", python, "-o", "x.assay", "-c", script, cwd=tmp_path)
+    assert run.returncode == 0 and "x.assay · more: " in run.stderr
+    again = assay("report", "--summary", "x.assay", cwd=tmp_path, env={"COLUMNS": "80"})
+    assert (again.returncode, again.stderr, again.stdout) == (0, "", run.stderr)
+
+
+def test_summary_of_a_pipe_names_no_file(assay: Any, make: MakeRecording) -> None:
+    """What has no name cannot be asked again."""
+    recording = make("nightly")
+    named = assay("report", "--summary", recording).stdout.splitlines()
+    command = [assay.path, "report", "--summary", "/dev/stdin"]
+    with recording.open("rb") as file:
+        piped = subprocess.run(command, stdin=file, capture_output=True, env=assay.environ())
+    unnamed = piped.stdout.decode().splitlines()
+    assert unnamed == named[: len(unnamed)] and any("more: " in line for line in named[len(unnamed) :])
+    assert not any("more: " in line for line in unnamed)
+
+
+def test_limit_of_a_summary_is_of_its_table(assay: Any, make: MakeRecording) -> None:
+    recording = make("nightly")
+
+    def functions(*options: str) -> list[str]:
+        lines = assay("report", "--summary", *options, recording).stdout.splitlines()
+        head = next(i for i, line in enumerate(lines) if line.endswith("function"))
+        return [line for line in lines[head + 1 :] if re.match(r" +[\d.,]+ (ns|µs|ms|s) ", line)]
+
+    assert len(functions("--limit", "2")) == 2
+    assert functions() == functions("--limit", "0")[:8] == functions("--limit", "8")
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [(["--tree"], "--tree"), (["--by", "cpu"], "--by"), (["--tag", "a=b"], "--tag"), (["--format", "json"], "json")],
+)
+def test_summary_refuses_what_it_would_not_heed(
+    assay: Any, make: MakeRecording, options: list[str], named: str
+) -> None:
+    assert named in refused(assay("report", "--summary", *options, make("nightly")))
