@@ -123,6 +123,15 @@ is_launcher(const char *file)
            (slash - file == 3 || slash[-4] == '/') && strchr(slash, '.') == NULL;
 }
 
+// A cell of a notebook has a name of its own: "<ipython-input-3-…>", or "/tmp/ipykernel_123/456.py", which is no file.
+static bool
+is_cell(const char *file)
+{
+    const char *kernel = strstr(file, "/ipykernel_");
+
+    return starts_with(file, "<ipython") || (kernel != NULL && strspn(kernel + 11, "0123456789") > 0);
+}
+
 static void
 place_python(const asy_profile_func *f, const bases *b, asy_origin *o)
 {
@@ -132,9 +141,10 @@ place_python(const asy_profile_func *f, const bases *b, asy_origin *o)
     const char *script = below(file, b->script);
 
     o->place = file;
-    if (file[0] == '<' || file[0] == '\0') {
-        o->project = (b->no_script && strcmp(file, "<string>") == 0) || strcmp(file, "<stdin>") == 0 ||
-                     starts_with(file, "<ipython");
+    if (is_cell(file)) {
+        o->project = true;
+    } else if (file[0] == '<' || file[0] == '\0') {
+        o->project = (b->no_script && strcmp(file, "<string>") == 0) || strcmp(file, "<stdin>") == 0;
     } else if (library != NULL) {
         o->place = library;
     } else if (work != NULL || script != NULL) {

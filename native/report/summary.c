@@ -130,7 +130,9 @@ choose_top(page *g)
     asy_status st = asy_rows_flat(g->view, &g->top, &count);
 
     for (uint32_t i = 0; st == ASY_OK && i < count; i++) {
-        if (!asy_verdict_sets_aside(&g->analysis, g->verdict.by, &g->top[i])) {
+        bool any = g->top[i].calls > 0 || g->top[i].self_ns > 0; // else it was only open all the time
+
+        if (any && !asy_verdict_sets_aside(&g->analysis, g->verdict.by, &g->top[i])) {
             g->top[kept++] = g->top[i];
         }
     }

@@ -26,6 +26,12 @@ def open(path):
     return load_file(path)
 
 
+def load_ipython_extension(shell):
+    from ._notebook import load
+
+    load(shell)
+
+
 def __getattr__(name):
     if name == "Recording":
         from .recording import Recording

@@ -1,4 +1,5 @@
 from os import PathLike
+from typing import Any
 
 from ._agent import RecordingError as RecordingError
 from ._agent import profile as profile
@@ -14,3 +15,6 @@ def open(path: str | bytes | PathLike[str] | PathLike[bytes]) -> Recording:
     byte offset.
     Raises: RecordingError, naming the byte offset, if it is no recording or contradicts itself; OSError.
     """
+
+def load_ipython_extension(shell: Any) -> None:
+    """`%load_ext assay`: gives IPython %assay, %%assay, and our %prun and %%prun."""

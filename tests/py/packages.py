@@ -56,16 +56,17 @@ def kept(place: Path, package: str, make: Callable[[Path], None], *, required: b
     return place
 
 
-def with_package(python: os.PathLike[str], package: str) -> Path:
-    """The interpreter of a virtual environment of `python` with `package`."""
+def with_package(python: os.PathLike[str], *packages: str) -> Path:
+    """The interpreter of a virtual environment of `python` with `packages`."""
 
     def make(home: Path) -> None:
         run(python, "-I", "-m", "venv", home)
-        pip(home / "bin" / "python", package)
+        pip(home / "bin" / "python", *packages)
 
+    names = "-".join(packages)
     version = run(python, "-I", "-VV")
-    place = CACHE / f"{package}-{zlib.crc32((version + os.fspath(python)).encode()):08x}"
-    return kept(place, f"{package} for {python}", make) / "bin" / "python"
+    place = CACHE / f"{names}-{zlib.crc32((version + os.fspath(python)).encode()):08x}"
+    return kept(place, f"{names} for {python}", make) / "bin" / "python"
 
 
 def pure(name: str, package: str) -> Path:
