@@ -10,10 +10,12 @@
 #include "agent/wrap.h"
 
 typedef struct {
-    PyObject_HEAD asy_window *window; // owned; NULL: not begun
-    PyObject *recording;              // owned; NULL until somebody asks
-    uint64_t depth;                   // entered and not left
-    uint64_t begun;                   // how often it began: its windows
+    PyObject_HEAD asy_tag *only; // owned; NULL: everything
+    asy_tag *shown;              // owned: whose labels the recording has in place of those of `only`; NULL: those
+    asy_window *window;          // owned; NULL: not begun
+    PyObject *recording;         // owned; NULL until somebody asks
+    uint64_t depth;              // entered and not left
+    uint64_t begun;              // how often it began: its windows
 } profile;
 
 static PyObject *
@@ -75,7 +77,7 @@ begin_locked(profile *p)
         p->depth++;
         return true;
     }
-    st = asy_window_begin(&w);
+    st = asy_window_begin(p->only, &w);
     if (st != ASY_OK) {
         status_raise(st);
         return false;
@@ -93,7 +95,7 @@ profile_begin(profile *p)
 {
     bool done;
 
-    if (!sessions_lock()) {
+    if ((p->only != NULL && !asy_tag_ready(p->only)) || !sessions_lock()) {
         return false;
     }
     done = begin_locked(p);
@@ -159,6 +161,20 @@ finished(const profile *p)
     return why == NULL;
 }
 
+static asy_status
+window_write(const profile *p, void **bytes, size_t *len)
+{
+    asy_text labels[ASY_SYMBOL_STRINGS];
+    char *room = p->shown != NULL ? malloc(ASY_SCRATCH_BYTES) : NULL;
+    asy_status st = p->shown == NULL || room != NULL ? ASY_OK : ASY_ENOMEM;
+
+    if (st == ASY_OK) {
+        st = asy_window_write(p->window, labels, room != NULL ? asy_tag_labels(p->shown, room, labels) : 0, bytes, len);
+    }
+    free(room);
+    return st;
+}
+
 // The bytes of the recording, new, and which of the profile's windows it is of. A profile that begins again frees the one before.
 static PyObject *
 bytes_of(profile *p, uint64_t *window)
@@ -175,7 +191,7 @@ bytes_of(profile *p, uint64_t *window)
     *window = p->begun;
     whole = finished(p);
     if (whole) {
-        st = asy_window_write(p->window, &bytes, &len);
+        st = window_write(p, &bytes, &len);
     }
     sessions_unlock();
     if (st == ASY_OK) {
@@ -272,6 +288,35 @@ profile_save(PyObject *self, PyObject *path)
     return out;
 }
 
+static bool
+is_labelled(PyObject *tag)
+{
+    if (!Py_IS_TYPE(tag, asy_the_agent.tag_type) || ((asy_tag *)tag)->names == NULL) {
+        PyErr_Format(PyExc_TypeError, "a tag with labels is needed, not %R", tag);
+        return false;
+    }
+    return true;
+}
+
+static PyObject *
+profile_show_as(PyObject *self, PyObject *tag)
+{
+    profile *p = (profile *)self;
+    PyObject *before;
+
+    if (p->only == NULL) {
+        return PyErr_Format(PyExc_RuntimeError, "only what a profile of one tag shows has other labels");
+    }
+    if (!is_labelled(tag) || !asy_tag_ready((asy_tag *)tag) || !sessions_lock()) {
+        return NULL;
+    }
+    before = (PyObject *)p->shown;
+    p->shown = (asy_tag *)Py_NewRef(tag);
+    sessions_unlock();
+    Py_XDECREF(before);
+    return Py_NewRef(Py_None);
+}
+
 static PyObject *
 profile_running(PyObject *self, void *none)
 {
@@ -288,14 +333,18 @@ profile_call(PyObject *self, PyObject *args, PyObject *names)
 static PyObject *
 profile_new(PyTypeObject *type, PyObject *args, PyObject *names)
 {
+    static char *known[] = {"only", NULL};
+    PyObject *only = Py_None;
     profile *p;
 
-    if (PyTuple_GET_SIZE(args) != 0 || (names != NULL && PyDict_GET_SIZE(names) != 0)) {
-        PyErr_SetString(PyExc_TypeError, "profile() takes no arguments");
+    if (!PyArg_ParseTupleAndKeywords(args, names, "|$O:profile", known, &only) ||
+        (only != Py_None && !is_labelled(only))) {
         return NULL;
     }
     p = PyObject_GC_New(profile, type);
     if (p != NULL) {
+        p->only = only != Py_None ? (asy_tag *)Py_NewRef(only) : NULL;
+        p->shown = NULL;
         p->window = NULL;
         p->recording = NULL;
         p->depth = 0;
@@ -310,6 +359,8 @@ profile_traverse(PyObject *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(((profile *)self)->recording);
+    Py_VISIT((PyObject *)((profile *)self)->only);
+    Py_VISIT((PyObject *)((profile *)self)->shown);
     return 0;
 }
 
@@ -331,6 +382,8 @@ profile_dealloc(PyObject *self)
     }
     asy_window_free(p->window);
     Py_XDECREF(p->recording);
+    Py_XDECREF((PyObject *)p->only);
+    Py_XDECREF((PyObject *)p->shown);
     PyObject_GC_Del(self);
     Py_DECREF(type);
     asy_cpython_raised_back(raised);
@@ -340,6 +393,9 @@ PyMethodDef asy_profile_type_methods[] = {
     {"__enter__", profile_enter, METH_NOARGS, PyDoc_STR("Begin to count.")},
     {"__exit__", (PyCFunction)(void (*)(void))profile_exit, METH_FASTCALL,
      PyDoc_STR("Count no more. Exceptions go on.")},
+    {"show_as", profile_show_as, METH_O,
+     PyDoc_STR(
+         "show_as($self, tag, /)\n--\n\nIn the recording the labels of this tag stand in place of those of `only`.")},
     {"bytes", profile_bytes, METH_NOARGS,
      PyDoc_STR("bytes($self, /)\n--\n\nThe recording as a file holds it (docs/format.md).")},
     {"save", profile_save, METH_O,
@@ -356,10 +412,11 @@ static PyGetSetDef profile_getset[] = {
 
 PyDoc_STRVAR(
     profile_doc,
-    "profile()\n--\n\n"
+    "profile(*, only=None)\n--\n\n"
     "Counts every call of the process while it is entered: `with assay.profile() as p: ...`, then `p.recording`.\n\n"
     "As a decorator: each call of the function; the recording is of the last one. Profiles nest and overlap; what is\n"
-    "entered several times at once lasts from the first entry to the last exit.");
+    "entered several times at once lasts from the first entry to the last exit. only: a tag; what runs inside it is\n"
+    "counted, in whatever thread, and nothing else is in the recording.");
 
 static PyType_Slot profile_slots[] = {
     {Py_tp_new, profile_new},

@@ -76,21 +76,20 @@ texts_get(asy_tag *tag)
     return texts;
 }
 
-// Bytes of all texts in the thread's scratch. Each may have what is left, evenly.
-static uint32_t
-func_make(asy_agent_thread *t, PyObject *texts)
+uint32_t
+asy_tag_labels(const asy_tag *tag, char *room, asy_text *parts)
 {
-    asy_text parts[ASY_SYMBOL_STRINGS];
-    uint32_t n = (uint32_t)PyTuple_GET_SIZE(texts), used = 0;
+    PyObject *texts = __atomic_load_n(&tag->texts, __ATOMIC_ACQUIRE);
+    uint32_t n = texts != NULL ? (uint32_t)PyTuple_GET_SIZE(texts) : 0, used = 0;
 
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t room = (ASY_SCRATCH_BYTES - used) / (n - i);
-        parts[i].bytes = t->scratch + used;
-        parts[i].len = asy_cpython_utf8(PyTuple_GET_ITEM(texts, i), t->scratch + used,
-                                        room < ASY_SYMBOL_STRING_MAX ? room : ASY_SYMBOL_STRING_MAX);
+        uint32_t most = (ASY_SCRATCH_BYTES - used) / (n - i);
+        parts[i].bytes = room + used;
+        parts[i].len = asy_cpython_utf8(PyTuple_GET_ITEM(texts, i), room + used,
+                                        most < ASY_SYMBOL_STRING_MAX ? most : ASY_SYMBOL_STRING_MAX);
         used += parts[i].len;
     }
-    return asy_funcs_labels(parts, n);
+    return n;
 }
 
 bool
@@ -110,13 +109,55 @@ uint32_t
 asy_tag_func(asy_agent_thread *t, asy_tag *tag)
 {
     uint32_t func = __atomic_load_n(&tag->func, __ATOMIC_RELAXED);
-    PyObject *texts = __atomic_load_n(&tag->texts, __ATOMIC_ACQUIRE);
+    asy_text parts[ASY_SYMBOL_STRINGS];
+    uint32_t n = func == 0 ? asy_tag_labels(tag, t->scratch, parts) : 0;
 
-    if (func == 0 && texts != NULL) {
-        func = func_make(t, texts);
+    if (n != 0) {
+        func = asy_funcs_labels(parts, n);
         __atomic_store_n(&tag->func, func, __ATOMIC_RELAXED);
     }
     return func;
+}
+
+// ---- letting go ----
+
+// With the agent's lock: is a frame of these labels on the stack? The stack may be another thread's.
+static bool
+stands(const asy_agent_thread *t, uint32_t func)
+{
+    const asy_thread *th = t->tree.thread;
+    uint64_t depth = th != NULL && asy_thread_holds(t) ? __atomic_load_n(&th->depth, __ATOMIC_ACQUIRE) : 0;
+
+    for (uint64_t d = 1; d < depth; d++) {
+        uint32_t node = __atomic_load_n(&asy_tree_frame(&t->tree, d)->node, __ATOMIC_RELAXED);
+        if (asy_tree_node(&t->tree, node)->func == func) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
+asy_tag_release(asy_tag *tag)
+{
+    asy_agent *a = &asy_the_agent;
+    uint32_t func = __atomic_load_n(&tag->func, __ATOMIC_RELAXED);
+    bool found = false;
+
+    asy_tag_links_lock();
+    for (asy_tag_link *l = tag->links; l != NULL; l = l->next) {
+        __atomic_store_n(&l->ended, true, __ATOMIC_RELAXED);
+    }
+    asy_tag_links_unlock();
+    if (func == 0 || a->proc == NULL || (a->alive != NULL && *a->alive == 0)) {
+        return true;
+    }
+    pthread_mutex_lock(&a->lock);
+    for (const asy_agent_thread *t = a->threads; t != NULL && !found; t = t->next) {
+        found = stands(t, func);
+    }
+    pthread_mutex_unlock(&a->lock);
+    return !found;
 }
 
 // ---- the type ----
@@ -199,6 +240,13 @@ tag_exit(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
 }
 
 static PyObject *
+tag_release(PyObject *self, PyObject *none)
+{
+    (void)none;
+    return PyBool_FromLong(asy_tag_release((asy_tag *)self));
+}
+
+static PyObject *
 tag_call(PyObject *self, PyObject *args, PyObject *names)
 {
     return asy_wrap_call(self, args, names, "a tag");
@@ -253,6 +301,10 @@ tag_dealloc(PyObject *self)
 PyMethodDef asy_tag_methods[] = {
     {"__enter__", tag_enter, METH_NOARGS, PyDoc_STR("Calls that are counted from here on are below this tag.")},
     {"__exit__", (PyCFunction)(void (*)(void))tag_exit, METH_FASTCALL, PyDoc_STR("The tag ends. Exceptions go on.")},
+    {"release", tag_release, METH_NOARGS,
+     PyDoc_STR("release($self, /)\n--\n\nWhat was started inside and runs on (tasks, callbacks) is outside from its "
+               "next step on.\n\n"
+               "False: some of it runs at this moment, in another thread or below this call.")},
     {NULL, NULL, 0, NULL},
 };
 

@@ -43,6 +43,13 @@ bool asy_tag_ready(asy_tag *tag);
 // The id of the labels. 0: there are none, their texts are not made, or no memory. Runs no Python code.
 uint32_t asy_tag_func(asy_agent_thread *t, asy_tag *tag);
 
+// The labels of a tag as texts, in `room` of ASY_SCRATCH_BYTES: key, value, … Each may have what is left, evenly. `parts` has room for
+// ASY_SYMBOL_STRINGS. How many; 0: as for asy_tag_func. Runs no Python code.
+uint32_t asy_tag_labels(const asy_tag *tag, char *room, asy_text *parts);
+
+// Contexts that have it do not heed it any more. False: it is on the stack of some thread.
+bool asy_tag_release(asy_tag *tag);
+
 extern PyMethodDef asy_tag_methods[];
 
 // Lists of activations: nothing that runs Python code, or gives up the thread, while it is held. With the GIL that is the lock.

@@ -44,7 +44,7 @@ bases_take(asy_window *w, uint64_t now)
         if (page_of(t) == NULL) {
             continue;
         }
-        if (!asy_window_base_take(t, now, &w->bases[w->base_count])) {
+        if (!asy_window_base_take(t, w->scope, now, &w->bases[w->base_count])) {
             return ASY_ENOMEM;
         }
         w->base_count++;
@@ -100,7 +100,7 @@ self_skip(asy_agent_thread *t)
 }
 
 asy_status
-asy_window_begin(asy_window **out)
+asy_window_begin(asy_tag *only, asy_window **out)
 {
     asy_agent *a = &asy_the_agent;
     asy_agent_thread *self;
@@ -122,6 +122,10 @@ asy_window_begin(asy_window **out)
     self = st == ASY_OK ? self_charge() : NULL;
     if (st == ASY_OK && self == NULL) {
         st = ASY_ENOMEM;
+    }
+    if (st == ASY_OK && only != NULL) {
+        w->scope = asy_tag_func(self, only);
+        st = w->scope != 0 ? ASY_OK : ASY_ENOMEM;
     }
     if (st == ASY_OK) {
         pthread_mutex_lock(&a->lock);
@@ -161,7 +165,7 @@ rows_finish(asy_window *w)
         asy_thread *page = page_of(t);
         bool failed = false;
         asy_window_row *row =
-            page != NULL ? asy_window_row_take(t, base_find(w, page->serial), w->end.ticks, &failed) : NULL;
+            page != NULL ? asy_window_row_take(t, w->scope, base_find(w, page->serial), w->end.ticks, &failed) : NULL;
         w->lost_rows += failed;
         if (row != NULL) {
             row_put(w, row);
@@ -280,7 +284,7 @@ asy_window_thread_ends(asy_agent_thread *t)
 
     for (asy_window *w = asy_the_agent.windows; w != NULL; w = w->next) {
         bool failed = false;
-        asy_window_row *row = asy_window_row_take(t, base_find(w, page->serial), page->end_ticks, &failed);
+        asy_window_row *row = asy_window_row_take(t, w->scope, base_find(w, page->serial), page->end_ticks, &failed);
         w->lost_rows += failed;
         if (row != NULL) {
             row->ended = true;

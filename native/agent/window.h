@@ -4,7 +4,7 @@
 #ifndef ASY_AGENT_WINDOW_H
 #define ASY_AGENT_WINDOW_H
 
-#include "agent/thread.h"
+#include "agent/tag.h"
 
 typedef struct {
     uint64_t calls, resumes, unwinds, self_ticks, wait_ticks, suspended_ticks;
@@ -28,7 +28,8 @@ typedef struct asy_window_row {
     uint32_t slot_mask;
 } asy_window_row;
 
-// A thread as it stood when the window began.
+// A thread as it stood when the window began. Of a window with a scope, its nodes alone, in their order: a node that is in it
+// is so for ever.
 typedef struct {
     uint64_t serial, cpu_ns, overhead_ticks, overhead_events;
     uint32_t count;
@@ -40,6 +41,7 @@ typedef struct asy_window {
     struct asy_window *next; // open ones
     asy_clock_pair begin, end;
     uint64_t start_unix_ns;
+    uint32_t scope;         // function of a tag: what runs inside it, and nothing else; 0 = everything
     bool lost;              // the process was forked: there is nothing to be had in the child
     asy_window_base *bases; // owned
     uint32_t base_count;
@@ -49,8 +51,9 @@ typedef struct asy_window {
     uint64_t lost_rows;              // ended threads that found no memory here
 } asy_window;
 
-// Begin: events are on from here. *out is owned. Errors: of asy_engine_need; ASY_ENOMEM; ASY_EINVAL (the interpreter refused events).
-asy_status asy_window_begin(asy_window **out);
+// Begin: events are on from here. *out is owned. only: a tag with texts, whose inside is measured; NULL = everything.
+// Errors: of asy_engine_need; ASY_ENOMEM; ASY_EINVAL (the interpreter refused events).
+asy_status asy_window_begin(asy_tag *only, asy_window **out);
 // End: nothing is added to it any more. Events go off with the last one, where no program measures.
 void asy_window_end(asy_window *w);
 void asy_window_free(asy_window *w);
@@ -59,12 +62,24 @@ void asy_window_free(asy_window *w);
 void asy_window_thread_ends(asy_agent_thread *t);
 
 // window_row.c: the difference between a thread now and its base (NULL: it began later). NULL: nothing was counted, or no memory (*failed).
-asy_window_row *asy_window_row_take(asy_agent_thread *t, const asy_window_base *base, uint64_t now, bool *failed);
-bool asy_window_base_take(asy_agent_thread *t, uint64_t now, asy_window_base *out);
+asy_window_row *asy_window_row_take(asy_agent_thread *t, uint32_t scope, const asy_window_base *base, uint64_t now,
+                                    bool *failed);
+bool asy_window_base_take(asy_agent_thread *t, uint32_t scope, uint64_t now, asy_window_base *out);
 bool asy_window_row_merge(asy_window_row *into, const asy_window_row *from);
+bool asy_window_row_join(asy_window_row *into, const asy_window_row *from); // nodes alone
 void asy_window_row_free(asy_window_row *row);
 
+// window_scope.c: where each of a tree's first `count` nodes stands in a window of this scope: owned; NULL: no memory. The root is 0, what is
+// outside ASY_WINDOW_OUT. *inside: how many stand in it, the root included. With scope 0 all do.
+#define ASY_WINDOW_OUT UINT32_MAX
+uint32_t *asy_window_scope_places(const asy_agent_thread *t, uint32_t scope, uint32_t count, uint32_t *inside);
+// A row of a scope: what stood on several paths, as one tree; what is known of the thread and not of the scope goes. Takes `row`. NULL: no
+// memory.
+asy_window_row *asy_window_scope_row(asy_window_row *row);
+
 // window_write.c: a window that has ended, as the bytes of a recording. *bytes is owned (free).
-asy_status asy_window_write(const asy_window *w, void **bytes, size_t *len);
+// labels: of its scope, as they are to be shown; 0 of them: as they are.
+asy_status asy_window_write(const asy_window *w, const asy_text *labels, uint32_t label_count, void **bytes,
+                            size_t *len);
 
 #endif

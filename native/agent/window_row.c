@@ -68,61 +68,85 @@ counts_any(const asy_window_counts *n)
     return (n->calls | n->resumes | n->unwinds | n->self_ticks | n->suspended_ticks) != 0;
 }
 
+static void
+base_read(asy_agent_thread *t, const uint32_t *places, uint32_t count, uint64_t now, asy_window_base *out)
+{
+    const asy_thread *page = page_of(t);
+    asy_window_counts gap = gap_counts(t, page, now);
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (places[i] != ASY_WINDOW_OUT) {
+            out->nodes[places[i]] = counts_read(asy_tree_node(&t->tree, i));
+        }
+    }
+    for (uint64_t d = 0; d < page->depth && t->tree.thread != NULL; d++) {
+        uint32_t node = asy_tree_frame(&t->tree, d)->node;
+        if (node >= count || places[node] == ASY_WINDOW_OUT) {
+            continue;
+        }
+        out->open[places[node]] = 1;
+        if (d + 1 == page->depth) {
+            counts_add(&out->nodes[places[node]], &gap);
+        }
+    }
+}
+
 bool
-asy_window_base_take(asy_agent_thread *t, uint64_t now, asy_window_base *out)
+asy_window_base_take(asy_agent_thread *t, uint32_t scope, uint64_t now, asy_window_base *out)
 {
     asy_thread *page = page_of(t);
-    asy_window_counts gap = gap_counts(t, page, now);
-    uint32_t count = (uint32_t)__atomic_load_n(&page->node_count, __ATOMIC_ACQUIRE);
-    bool mine = t == asy_thread_tls;
+    uint32_t count = (uint32_t)__atomic_load_n(&page->node_count, __ATOMIC_ACQUIRE), inside;
+    uint32_t *places = asy_window_scope_places(t, scope, count, &inside);
+    bool mine = t == asy_thread_tls, done;
 
     *out = (asy_window_base){page->serial,
                              mine ? asy_clock_thread_cpu_ns() : page->cpu_read_ns,
                              page->overhead_ticks,
                              page->overhead_events,
-                             count,
-                             malloc(count * sizeof(*out->nodes)),
-                             calloc(count, 1)};
-    if (out->nodes == NULL || out->open == NULL) {
+                             inside,
+                             malloc(inside * sizeof(*out->nodes)),
+                             calloc(inside, 1)};
+    done = places != NULL && out->nodes != NULL && out->open != NULL;
+    if (done) {
+        base_read(t, places, count, now, out);
+    } else {
         free(out->nodes);
         free(out->open);
-        return false;
     }
-    for (uint32_t i = 0; i < count; i++) {
-        out->nodes[i] = counts_read(asy_tree_node(&t->tree, i));
-    }
-    for (uint64_t d = 0; d < page->depth && t->tree.thread != NULL; d++) {
-        uint32_t node = asy_tree_frame(&t->tree, d)->node;
-        if (node < count) {
-            out->open[node] = 1;
-        }
-        if (node < count && d + 1 == page->depth) {
-            counts_add(&out->nodes[node], &gap);
-        }
-    }
-    return true;
+    free(places);
+    return done;
 }
 
-// All nodes, with what they gained; `open` counts activations at the end.
+// The nodes that have a place, as they stand; `open` counts activations.
 static void
-nodes_read(asy_agent_thread *t, const asy_window_base *base, uint64_t now, asy_window_node *nodes, uint32_t count)
+nodes_read(asy_agent_thread *t, const uint32_t *places, uint32_t count, uint64_t now, asy_window_node *nodes)
 {
     asy_thread *page = page_of(t);
     asy_window_counts gap = gap_counts(t, page, now);
 
     for (uint32_t i = 0; i < count; i++) {
         const asy_node *n = asy_tree_node(&t->tree, i);
-        nodes[i] = (asy_window_node){n->parent, n->func, n->kind & ~ASY_NODE_F_INHERITED, 0, counts_read(n)};
+        uint32_t parent = places[n->parent] != ASY_WINDOW_OUT ? places[n->parent] : 0;
+        if (places[i] != ASY_WINDOW_OUT) {
+            nodes[places[i]] = (asy_window_node){parent, n->func, n->kind & ~ASY_NODE_F_INHERITED, 0, counts_read(n)};
+        }
     }
     for (uint64_t d = 0; d < page->depth && t->tree.thread != NULL; d++) {
         uint32_t node = asy_tree_frame(&t->tree, d)->node;
-        if (node < count) {
-            nodes[node].open += d > 0;
+        if (node >= count || places[node] == ASY_WINDOW_OUT) {
+            continue;
         }
-        if (node < count && d + 1 == page->depth) {
-            counts_add(&nodes[node].n, &gap);
+        nodes[places[node]].open += d > 0;
+        if (d + 1 == page->depth) {
+            counts_add(&nodes[places[node]].n, &gap);
         }
     }
+}
+
+// What they gained.
+static void
+nodes_less(asy_window_node *nodes, uint32_t count, const asy_window_base *base)
+{
     for (uint32_t i = 0; base != NULL && i < base->count && i < count; i++) {
         nodes[i].n = counts_less(nodes[i].n, &base->nodes[i]);
         if (base->open[i] && i != 0 && nodes[i].n.calls == 0) {
@@ -182,21 +206,27 @@ row_identity(asy_window_row *row, const asy_agent_thread *t, const asy_thread *p
 }
 
 asy_window_row *
-asy_window_row_take(asy_agent_thread *t, const asy_window_base *base, uint64_t now, bool *failed)
+asy_window_row_take(asy_agent_thread *t, uint32_t scope, const asy_window_base *base, uint64_t now, bool *failed)
 {
     asy_thread *page = page_of(t);
-    uint32_t count = (uint32_t)__atomic_load_n(&page->node_count, __ATOMIC_ACQUIRE);
+    uint32_t count = (uint32_t)__atomic_load_n(&page->node_count, __ATOMIC_ACQUIRE), inside;
+    uint32_t *places = asy_window_scope_places(t, scope, count, &inside);
     asy_window_row *row = calloc(1, sizeof(*row));
-    uint32_t *place = calloc(count, sizeof(*place));
-    asy_window_node *nodes = malloc(count * sizeof(*nodes)), *smaller;
+    uint32_t *packed = calloc(inside + 1, sizeof(*packed));
+    asy_window_node *nodes = malloc((inside + 1) * sizeof(*nodes)), *smaller;
 
-    *failed = row == NULL || place == NULL || nodes == NULL;
+    *failed = places == NULL || row == NULL || packed == NULL || nodes == NULL;
     if (!*failed) {
-        nodes_read(t, base, now, nodes, count);
-        row->count = nodes_pack(nodes, place, count);
+        nodes_read(t, places, count, now, nodes);
+        nodes_less(nodes, inside, base);
+        if (scope != 0) {
+            nodes[0].n = (asy_window_counts){0};
+        }
+        row->count = nodes_pack(nodes, packed, inside);
         row_identity(row, t, page, base, now);
     }
-    free(place);
+    free(places);
+    free(packed);
     if (*failed || row->count == 0 || (row->count == 1 && !counts_any(&nodes[0].n))) {
         free(row);
         free(nodes);
@@ -205,6 +235,10 @@ asy_window_row_take(asy_agent_thread *t, const asy_window_base *base, uint64_t n
     smaller = realloc(nodes, row->count * sizeof(*nodes));
     row->nodes = smaller != NULL ? smaller : nodes;
     row->room = row->count;
+    if (scope != 0) {
+        row = asy_window_scope_row(row);
+        *failed = row == NULL;
+    }
     return row;
 }
 
@@ -273,15 +307,11 @@ row_account(asy_window_row *into, const asy_window_row *from)
     into->native_id = into->serial = 0;
 }
 
-// from NULL: only make `into` one that others can be merged into. False: no memory, nothing was added.
 bool
-asy_window_row_merge(asy_window_row *into, const asy_window_row *from)
+asy_window_row_join(asy_window_row *into, const asy_window_row *from)
 {
     uint32_t *place;
 
-    if (from == NULL) {
-        return row_reserve(into, into->count);
-    }
     place = calloc(from->count, sizeof(*place));
     if (place == NULL || !row_reserve(into, into->count + from->count)) {
         free(place);
@@ -303,8 +333,21 @@ asy_window_row_merge(asy_window_row *into, const asy_window_row *from)
         counts_add(&into->nodes[place[i]].n, &n->n);
         into->nodes[place[i]].open += n->open;
     }
-    row_account(into, from);
     free(place);
+    return true;
+}
+
+// from NULL: only make `into` one that others can be merged into. False: no memory, nothing was added.
+bool
+asy_window_row_merge(asy_window_row *into, const asy_window_row *from)
+{
+    if (from == NULL) {
+        return row_reserve(into, into->count);
+    }
+    if (!asy_window_row_join(into, from)) {
+        return false;
+    }
+    row_account(into, from);
     return true;
 }
 

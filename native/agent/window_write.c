@@ -16,6 +16,8 @@ typedef struct {
     asy_clock_scale scale;
     uint32_t *ids; // owned: function of the process → function of the recording, NONE = not yet
     uint32_t known, next;
+    const asy_text *labels; // borrowed: of the scope
+    uint32_t label_count;
     char *command; // owned
 } writing;
 
@@ -122,6 +124,15 @@ write_nameless(writing *x, uint32_t id, uint32_t kind)
 }
 
 static asy_status
+write_labels(writing *x, uint32_t id)
+{
+    asy_symbol head = {
+        .bytes = asy_symbol_size(x->labels, x->label_count), .kind = ASY_NODE_TAG, .count = (uint16_t)x->label_count};
+
+    return asy_write_func(x->out, id, &head, x->labels);
+}
+
+static asy_status
 func_id(writing *x, const asy_window_node *n, uint32_t *id)
 {
     asy_text strings[ASY_SYMBOL_STRINGS];
@@ -135,6 +146,9 @@ func_id(writing *x, const asy_window_node *n, uint32_t *id)
     *id = x->next++;
     if (n->func < x->known) {
         x->ids[n->func] = *id;
+    }
+    if (n->func == x->w->scope && x->label_count > 0) {
+        return write_labels(x, *id);
     }
     record = asy_log_find(n->func);
     if (record == NULL || asy_symbol_read(record, record->bytes, &head, strings) != ASY_OK) {
@@ -217,10 +231,13 @@ write_all(writing *x)
 }
 
 asy_status
-asy_window_write(const asy_window *w, void **bytes, size_t *len)
+asy_window_write(const asy_window *w, const asy_text *labels, uint32_t label_count, void **bytes, size_t *len)
 {
     const asy_agent *a = &asy_the_agent;
-    writing x = {.w = w, .known = (uint32_t)__atomic_load_n(&a->proc->next_func, __ATOMIC_ACQUIRE)};
+    writing x = {.w = w,
+                 .labels = labels,
+                 .label_count = label_count,
+                 .known = (uint32_t)__atomic_load_n(&a->proc->next_func, __ATOMIC_ACQUIRE)};
     asy_status st;
     const void *made;
 

@@ -17,12 +17,20 @@ class tag:
     def __enter__(self) -> tag: ...
     def __exit__(self, *exception: object) -> None: ...
     def __call__(self, func: F, /) -> F: ...
+    def release(self) -> bool:
+        """What was started inside and runs on (tasks, callbacks) is outside from its next step on.
+
+        Returns: False if some of it runs at this moment, in another thread or below this call.
+        """
 
 @final
 class profile:
-    """Counts every call of the process while it is entered. As a decorator: during each call of the function."""
+    """Counts every call of the process while it is entered. As a decorator: during each call of the function.
 
-    def __new__(cls) -> profile: ...
+    only: a tag; what runs inside it is counted, in whatever thread, and nothing else is in the recording.
+    """
+
+    def __new__(cls, *, only: tag | None = None) -> profile: ...
     def __enter__(self) -> profile: ...
     def __exit__(self, *exception: object) -> None: ...
     def __call__(self, func: F, /) -> F: ...
@@ -31,6 +39,8 @@ class profile:
     @property
     def recording(self) -> Recording:
         """What was counted. Raises: RuntimeError while it runs, and before it ever did."""
+    def show_as(self, tag: tag, /) -> None:
+        """In the recording the labels of this tag stand in place of those of `only`."""
     def bytes(self) -> bytes:
         """The recording as a file holds it (docs/format.md)."""
     def save(self, path: str | PathLike[str], /) -> None:
