@@ -55,11 +55,11 @@ install_packages() {
     }
 }
 
-# need_venv KIND: sets $venv, an environment with tools/requirements-KIND.txt, made once per Python and list.
+# need_venv KIND [PYTHON]: sets $venv, an environment with tools/requirements-KIND.txt, made once per Python and list.
 need_venv() {
     list=tools/requirements-$1.txt
-    python=$(host_python)
-    key=$("$python" -I -c 'import sys; print(sys.version.split()[0])')-$(cksum <"$list" | cut -d ' ' -f 1)
+    python=${2:-$(host_python)}
+    key=$("$python" -I -c 'import sys; print(sys.version.split()[0] + getattr(sys, "abiflags", ""))')-$(cksum <"$list" | cut -d ' ' -f 1)
     venv=$ASSAY_CACHE/venv-$1-$key
     if [ -f "$venv/.ready" ]; then
         return

@@ -59,17 +59,28 @@ test_here() {
     tools/build build "-Dpythons=$(pythons_here ,)" ${strict:+"$strict"} && tools/check build "$pythons"
 }
 
+# The interpreters of the chroot: sets $versions and $pythons. Status 1: there are none that can be run.
+look_into_chroot() {
+    versions=$(tools/pythons | grep ' chroot:' | cut -d ' ' -f 1 | paste -sd ' ' -)
+    pythons=$(tools/pythons | grep ' chroot:' | cut -d ' ' -f 3 | paste -sd : -)
+    [ -n "$pythons" ] || return 1
+    if ! tools/sid run true; then
+        say "the chroot cannot be entered (root is needed)"
+        return 1
+    fi
+}
+
+wheel_in_chroot() {
+    look_into_chroot || return 0
+    # shellcheck disable=SC2046 # a list of words
+    tools/sid run env -u MESON -u NINJA -u PYTHON tools/wheel auto $(echo "$pythons" | tr : ' ')
+}
+
 test_in_chroot() {
     if [ "${CI:-}" = true ] && [ "$(id -u)" = 0 ]; then
         tools/sid make || return 0 # what is untested is said at the end
     fi
-    versions=$(tools/pythons | grep ' chroot:' | cut -d ' ' -f 1 | paste -sd ' ' -)
-    pythons=$(tools/pythons | grep ' chroot:' | cut -d ' ' -f 3 | paste -sd : -)
-    [ -n "$pythons" ] || return 0
-    if ! tools/sid run true; then
-        say "the chroot cannot be entered (root is needed)"
-        return 0
-    fi
+    look_into_chroot || return 0
     tested="$tested $versions"
     results="$results build-sid/c-tests.xml build-sid/py-tests.xml"
     rm -f build-sid/c-tests.xml build-sid/py-tests.xml
