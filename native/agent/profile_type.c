@@ -104,28 +104,32 @@ profile_begin(profile *p)
 }
 
 static bool
-end_locked(profile *p)
+end_locked(profile *p, bool keep)
 {
     if (p->depth == 0) {
         PyErr_SetString(PyExc_RuntimeError, "the profile is not running");
         return false;
     }
-    if (p->depth == 1) {
+    if (p->depth == 1 && keep) {
         asy_window_end(p->window);
+    } else if (p->depth == 1) {
+        asy_window_drop(p->window);
+        asy_window_free(p->window);
+        p->window = NULL;
     }
     p->depth--;
     return true;
 }
 
 static bool
-profile_end(profile *p)
+profile_end(profile *p, bool keep)
 {
     bool done;
 
     if (!sessions_lock()) {
         return false;
     }
-    done = end_locked(p);
+    done = end_locked(p, keep);
     sessions_unlock();
     return done;
 }
@@ -143,7 +147,14 @@ static PyObject *
 profile_exit(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
     (void)args, (void)nargs;
-    return profile_end((profile *)self) ? Py_NewRef(Py_None) : NULL;
+    return profile_end((profile *)self, true) ? Py_NewRef(Py_None) : NULL;
+}
+
+static PyObject *
+profile_drop(PyObject *self, PyObject *none)
+{
+    (void)none;
+    return profile_end((profile *)self, false) ? Py_NewRef(Py_None) : NULL;
 }
 
 static bool
@@ -373,7 +384,7 @@ profile_dealloc(PyObject *self)
         asy_cpython_raised_take(); // a frame that an exception leaves may have held the last reference
 
     PyObject_GC_UnTrack(self);
-    while (p->depth != 0 && profile_end(p)) {
+    while (p->depth != 0 && profile_end(p, false)) {
         // nobody else can end it any more
     }
     if (p->depth != 0) {
@@ -393,6 +404,8 @@ PyMethodDef asy_profile_type_methods[] = {
     {"__enter__", profile_enter, METH_NOARGS, PyDoc_STR("Begin to count.")},
     {"__exit__", (PyCFunction)(void (*)(void))profile_exit, METH_FASTCALL,
      PyDoc_STR("Count no more. Exceptions go on.")},
+    {"drop", profile_drop, METH_NOARGS,
+     PyDoc_STR("drop($self, /)\n--\n\nCount no more, and forget what was counted: takes less time than to keep it.")},
     {"show_as", profile_show_as, METH_O,
      PyDoc_STR(
          "show_as($self, tag, /)\n--\n\nIn the recording the labels of this tag stand in place of those of `only`.")},
@@ -448,7 +461,7 @@ start_locked(profile *p)
     if (PyList_Append(asy_the_agent.started, (PyObject *)p) != 0) {
         asy_cpython_raised raised = asy_cpython_raised_take();
 
-        end_locked(p);
+        end_locked(p, true);
         asy_cpython_raised_back(raised);
         return false;
     }
@@ -503,7 +516,7 @@ stop(PyObject *module, PyObject *none)
         return NULL;
     }
     p = started_pop();
-    done = p != NULL && end_locked((profile *)p);
+    done = p != NULL && end_locked((profile *)p, true);
     sessions_unlock();
     if (!done) {
         Py_CLEAR(p);

@@ -190,30 +190,46 @@ bases_free(asy_window *w)
     w->base_count = 0;
 }
 
-void
-asy_window_end(asy_window *w)
+static void
+window_close(asy_window *w, bool rows)
 {
     asy_agent *a = &asy_the_agent;
     asy_window **link;
 
+    pthread_mutex_lock(&a->lock);
+    for (link = &a->windows; *link != NULL && *link != w; link = &(*link)->next) {
+    }
+    if (*link == w) {
+        *link = w->next;
+        if (rows) {
+            rows_finish(w);
+        }
+    }
+    pthread_mutex_unlock(&a->lock);
+    bases_free(w);
+    if (a->windows == NULL && a->standalone && a->measuring) {
+        asy_session_measure(false);
+    }
+}
+
+void
+asy_window_end(asy_window *w)
+{
     if (asy_engine_forked()) {
         w->lost = true;
         return;
     }
     asy_backend_look();
     self_charge();
-    w->end = asy_clock_take_pair(a->clock);
-    pthread_mutex_lock(&a->lock);
-    for (link = &a->windows; *link != NULL && *link != w; link = &(*link)->next) {
-    }
-    if (*link == w) {
-        *link = w->next;
-        rows_finish(w);
-    }
-    pthread_mutex_unlock(&a->lock);
-    bases_free(w);
-    if (a->windows == NULL && a->standalone && a->measuring) {
-        asy_session_measure(false);
+    w->end = asy_clock_take_pair(asy_the_agent.clock);
+    window_close(w, true);
+}
+
+void
+asy_window_drop(asy_window *w)
+{
+    if (!asy_engine_forked()) {
+        window_close(w, false);
     }
 }
 

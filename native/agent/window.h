@@ -56,6 +56,8 @@ typedef struct asy_window {
 asy_status asy_window_begin(asy_tag *only, asy_window **out);
 // End: nothing is added to it any more. Events go off with the last one, where no program measures.
 void asy_window_end(asy_window *w);
+// End, and nobody asks what was counted: takes no time for each node.
+void asy_window_drop(asy_window *w);
 void asy_window_free(asy_window *w);
 
 // A thread ends: open windows take what it did. Any thread, without the GIL, with the agent's lock held.

@@ -180,7 +180,10 @@ class Request:
     def stop(self) -> None:
         if self.seconds < 0:
             self.seconds = time.perf_counter() - self.clock
-            self.profile.__exit__(None, None, None)
+            if self.seconds >= self.recorder.threshold:
+                self.profile.__exit__(None, None, None)
+            else:
+                self.profile.drop()
 
     def failed(self, error: BaseException) -> None:
         self.labels["error"] = type(error).__name__

@@ -233,3 +233,25 @@ def test_nothing_is_kept_alive(inside):
         """,
         prelude=PRELUDE,
     )
+
+
+def test_dropped_profile_is_as_if_it_had_never_begun(inside):
+    inside(
+        """
+        p = assay.profile()
+        p.__enter__()
+        mine(1)
+        p.drop()
+        assert not p.running
+        for ask in (lambda: p.recording, p.bytes, p.drop):
+            try:
+                ask()
+            except RuntimeError:
+                continue
+            raise AssertionError
+        with p:
+            mine(2)
+        assert ours(p) == {"mine": 1, "leaf": 2}, ours(p)
+        """,
+        prelude=PRELUDE,
+    )
