@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from importlib import import_module
+from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
 from shutil import get_terminal_size
@@ -201,7 +202,10 @@ def keep(stats: Any, text: str, options: Options, note: str) -> None:
 
 def load(shell: Any) -> None:
     """Give an IPython shell our magics."""
-    for name, make in (("assay", assay_magic), ("prun", prun_magic)):
+    magics = {"assay": assay_magic}
+    if find_spec("assay.dropin") is not None:
+        magics["prun"] = prun_magic
+    for name, make in magics.items():
         magic = make(shell)
         magic._ipython_magic_no_var_expand = True  # type: ignore[attr-defined] # braces and $ are the code's own
         shell.register_magic_function(magic, magic_kind="line_cell", magic_name=name)

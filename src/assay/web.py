@@ -14,7 +14,7 @@ enabled:    False, or ASSAY_WEB=0 in the environment: the application itself is 
 
 A recording holds what ran for its request: in its thread, and in the tasks and threads that inherited its context. It
 has the labels `method`, `route` and `status`, or `error`.
-Source: docs/web.md.
+Source: docs/integrations.md.
 """
 
 from __future__ import annotations
