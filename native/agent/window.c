@@ -199,8 +199,8 @@ window_close(asy_window *w, bool rows)
     pthread_mutex_lock(&a->lock);
     for (link = &a->windows; *link != NULL && *link != w; link = &(*link)->next) {
     }
-    if (*link == w) {
-        *link = w->next;
+    if (*link != NULL) {
+        *link = (*link)->next;
         if (rows) {
             rows_finish(w);
         }

@@ -213,7 +213,7 @@ asy_window_row_take(asy_agent_thread *t, uint32_t scope, const asy_window_base *
     uint32_t *places = asy_window_scope_places(t, scope, count, &inside);
     asy_window_row *row = calloc(1, sizeof(*row));
     uint32_t *packed = calloc(inside + 1, sizeof(*packed));
-    asy_window_node *nodes = malloc((inside + 1) * sizeof(*nodes)), *smaller;
+    asy_window_node *nodes = calloc(inside + 1, sizeof(*nodes)), *smaller;
 
     *failed = places == NULL || row == NULL || packed == NULL || nodes == NULL;
     if (!*failed) {
