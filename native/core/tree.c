@@ -7,6 +7,8 @@
 #define SLOTS_FIRST 1024u
 #define SLOTS_ANY 12u     // sixteenths of the table that any pair may fill
 #define SLOTS_FLAT 15u    // the rest is kept for flat nodes
+#define FLAT_NODES 65536u // that have room beyond the cap on paths
+#define PATHS_MAX (ASY_NODE_PARTS * ASY_NODE_PART - FLAT_NODES)
 #define RESERVE 128u      // nodes of the last part that are kept for flat nodes when no chunk can be had
 #define OVERHEAD_GAPS 5u  // a slow path that took longer than so many gaps was interrupted: the rest is not ours
 #define RETRY_EVERY 4096u // wanted nodes between two tries for a chunk
@@ -99,7 +101,7 @@ asy_tree_begin(asy_tree *t, void *chunk, const asy_tree_store *store, uint64_t g
     t->store = *store;
     t->slot_mask = SLOTS_FIRST - 1;
     t->gap = gap;
-    t->node_max = node_max < ASY_NODE_PARTS * ASY_NODE_PART ? node_max : ASY_NODE_PARTS * ASY_NODE_PART;
+    t->node_max = node_max < PATHS_MAX ? node_max : PATHS_MAX;
     t->part[0] = (asy_node *)(void *)(bytes + ASY_THREAD_NODES_OFF);
     t->stack[0] = (asy_frame *)(void *)(bytes + ASY_THREAD_STACK_OFF);
     t->part[0][0] = (asy_node){.kind = ASY_NODE_ROOT};

@@ -40,6 +40,15 @@ asy_cost_program_node(const asy_profile *p, uint32_t thread)
     return proc->program_node == 0 ? UINT32_MAX : proc->program_node;
 }
 
+bool
+asy_cost_program_begins(const asy_profile_thread *th, uint32_t i, uint32_t program)
+{
+    const asy_profile_node *n = &th->nodes[i];
+
+    return i == program || (program != 0 && program < th->node_count && i != 0 && n->parent == 0 &&
+                            (n->kind & ASY_NODE_F_FOLDED) != 0 && (n->kind & 0xffu) != ASY_NODE_PHASE);
+}
+
 typedef struct {
     uint64_t own_ns;  // calibrated, as far as there is running time that it can come off
     uint64_t busy_ns; // without that: running, or waiting for something outside
@@ -70,7 +79,7 @@ sum_thread(const asy_profile *p, const asy_origin *origin, uint32_t thread, thre
         const asy_profile_node *n = &th->nodes[i];
         uint64_t in_ps, out_ps;
 
-        inside[i] = inside[i] || inside[n->parent];
+        inside[i] = inside[n->parent] || asy_cost_program_begins(th, i, program);
         asy_cost_of_node(proc, n, &in_ps, &out_ps);
         cost_ps[i] += in_ps;
         cost_ps[n->parent] += out_ps;

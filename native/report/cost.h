@@ -10,6 +10,8 @@
 void asy_cost_of_node(const asy_profile_process *p, const asy_profile_node *n, uint64_t *in_ps, uint64_t *out_ps);
 
 // The node of a thread where the program begins: 0 = all of the thread is the program, UINT32_MAX = the program never began.
+// True if the program begins at node `i`: its first one, or a flat node, whose calls had lost their paths by then.
+bool asy_cost_program_begins(const asy_profile_thread *th, uint32_t i, uint32_t program);
 uint32_t asy_cost_program_node(const asy_profile *p, uint32_t thread);
 
 typedef struct {

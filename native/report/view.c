@@ -209,7 +209,7 @@ place_node(builder *b, const asy_profile_thread *th, uint32_t i, uint32_t progra
     uint32_t parent = up->into;
     asy_view_part part = b->select->part;
 
-    if (i == program) {
+    if (asy_cost_program_begins(th, i, program)) {
         parent = part == ASY_VIEW_PROGRAM ? 0 : part == ASY_VIEW_STARTUP ? ASY_VIEW_NONE : parent;
     }
     here->on = labels_on(b->view->profile, n, b->select, up->on);

@@ -503,6 +503,27 @@ def test_exhausted_arena_keeps_the_number_of_calls_and_says_what_was_lost(assay,
     assert abs(counts[0] - counts[1]) <= 20
 
 
+@pytest.mark.parametrize("size", ["2M", "64M"])
+def test_calls_without_a_path_are_the_programs_own(assay, python, tmp_path, size):
+    script = tmp_path / "paths.py"
+    script.write_text(
+        """
+def a(n): return n and a(n - 1) + b(n - 1)
+def b(n): return n and a(n - 1) + b(n - 1)
+def late(): return len("x")
+a(15)
+late()
+"""
+    )
+    recording = tmp_path / "out.assay"
+    done = assay("run", "--arena", size, "-o", recording, "--python", python, script)
+    assert ("without their path" in done.stderr) == (size != "64M"), done.stderr
+    read_back = read(assay, recording)
+    calls = {f["name"]: f["calls"] for f in read_back.data["functions"]}
+    assert (calls["a"], calls["b"], calls["late"], calls["len"]) == (2**15, 2**15 - 1, 1, 1)
+    assert read_back.data["view"]["startup"]["calls"] < 2**15
+
+
 @pytest.fixture(scope="module")
 def good(assay, tmp_path_factory) -> bytes:
     """A whole recording, made on the Python that runs the tests' first parameter or any."""

@@ -339,6 +339,35 @@ what_has_no_node_at_all_is_counted_at_the_root(void **state)
     replay_free(r);
 }
 
+// However many paths there are, functions that come after them have nodes.
+static void
+new_functions_beyond_the_largest_tree_are_counted(void **state)
+{
+    replay *r = replay_new(&(replay_world){.node_max = UINT32_MAX});
+    asy_tree *t = &r->tree;
+    uint64_t nodes = 0;
+    bool made;
+
+    (void)state;
+    while (nodes != t->thread->node_count) { // to the cap
+        nodes = t->thread->node_count;
+        asy_tree_enter(t, asy_tree_child(t, 1, ASY_NODE_PY, &made), 16, ASY_NODE_PY, ++r->now);
+    }
+    assert_true(nodes > 900000);
+    while (t->thread->depth + t->thread->overflow > 1) {
+        asy_tree_leave(t, 16, ++r->now);
+    }
+    for (uint32_t func = 2; func < 5000; func++) {
+        uint32_t node = asy_tree_child(t, func, ASY_NODE_PY, &made);
+        asy_tree_enter(t, node, 32, ASY_NODE_PY, ++r->now);
+        asy_tree_leave(t, 32, ++r->now);
+        assert_int_equal(asy_tree_node(t, node)->func, func);
+        assert_int_equal(asy_tree_node(t, node)->calls, 1);
+    }
+    assert_int_equal(r->losses[ASY_LOSS_EVENTS], 0);
+    replay_free(r);
+}
+
 // ---- the stack's end ----
 
 static void
@@ -502,6 +531,7 @@ main(void)
         cmocka_unit_test(arena_exhausted_midway_keeps_calls_and_self_time_of_each_function_exact),
         cmocka_unit_test(exhausted_arena_is_asked_again_only_now_and_then),
         cmocka_unit_test(what_has_no_node_at_all_is_counted_at_the_root),
+        cmocka_unit_test(new_functions_beyond_the_largest_tree_are_counted),
         cmocka_unit_test(recursion_a_hundred_thousand_deep_is_exact),
         cmocka_unit_test(calls_beyond_the_deepest_stack_are_counted_and_come_back_in_order),
         cmocka_unit_test(stack_without_memory_counts_depth_and_comes_back_in_order),
