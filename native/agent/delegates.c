@@ -97,12 +97,27 @@ delegate(asy_agent_thread *t, PyFrameObject *frame)
     Py_DECREF(code);
 }
 
+// Suspended frames that `frame` stands on delegate to it: outermost first, they go on the stack.
+static void
+delegate_all(asy_agent_thread *t, PyFrameObject *frame)
+{
+    PyFrameObject *outer[MOST], *f;
+    uint32_t count = 0;
+
+    for (f = PyFrame_GetBack(frame); f != NULL && count < MOST && is_suspended(f); f = PyFrame_GetBack(f)) {
+        outer[count++] = f;
+    }
+    Py_XDECREF((PyObject *)f);
+    while (count > 0) {
+        delegate(t, outer[--count]);
+        Py_DECREF((PyObject *)outer[count]);
+    }
+}
+
 bool
 asy_delegates_throw(asy_agent_thread *t, PyFrameObject *frame, PyCodeObject *code)
 {
-    PyFrameObject *outer[MOST], *f;
     asy_frame *there = NULL;
-    uint32_t count = 0;
 
     if (frame == NULL) { // no memory
         return false;
@@ -114,14 +129,7 @@ asy_delegates_throw(asy_agent_thread *t, PyFrameObject *frame, PyCodeObject *cod
         goes_on(there);
         return true;
     }
-    for (f = PyFrame_GetBack(frame); f != NULL && count < MOST && is_suspended(f); f = PyFrame_GetBack(f)) {
-        outer[count++] = f;
-    }
-    Py_XDECREF((PyObject *)f);
-    while (count > 0) {
-        delegate(t, outer[--count]);
-        Py_DECREF((PyObject *)outer[count]);
-    }
+    delegate_all(t, frame);
     return false;
 }
 
@@ -153,6 +161,7 @@ asy_delegates_ran(asy_agent_thread *t, PyFrameObject *frame, PyCodeObject *code,
     if (there && (f->kind & ASY_FRAME_DELEGATES) != 0) {
         goes_on(f);
     } else if (!there && (code->co_flags & SUSPENDS) != 0 && is_suspended(frame)) {
+        delegate_all(t, frame);
         resume(t, frame, code, now);
     }
 }

@@ -29,13 +29,13 @@ look(asy_agent_thread *t, PyFrameObject *frame)
     return asy_tags_context(t);
 }
 
-// At a call event. Where something is thrown into a frame, those that delegate to it stand below it, suspended.
+// At a call event. During a throw those that delegate stand below what it reaches, at their yield: they do not run.
 static bool
-look_below(asy_agent_thread *t, PyFrameObject *frame, PyCodeObject *code)
+look_below(asy_agent_thread *t, PyFrameObject *frame)
 {
-    bool thrown = (code->co_flags & SUSPENDS) != 0 && asy_profile_thrown(frame);
+    PyFrameObject *caller = asy_profile_caller(frame);
 
-    return look(t, thrown ? NULL : asy_profile_caller(frame));
+    return look(t, caller != NULL && asy_profile_yields(caller) ? NULL : caller);
 }
 
 // What is told of an event that has no thread's state to write to. -1: a signal came while the texts of tags were made.
@@ -55,9 +55,7 @@ on_resume(asy_agent_thread *t, PyFrameObject *frame, PyCodeObject *code, uint32_
         if (asy_delegates_throw(t, frame, code)) {
             return;
         }
-        if ((code->co_flags & CO_ASYNC_GENERATOR) != 0) { // what awaits it may go on without an event too
-            asy_delegates_see(true);
-        }
+        t->thrown = asy_cpython_frame_of(frame);
     }
     asy_suspend_resume(&asy_the_agent.suspend, &t->tree, asy_tree_child(&t->tree, func, ASY_NODE_PY, &made),
                        token_of(code), asy_cpython_frame_of(frame), asy_agent_ticks());
@@ -73,7 +71,7 @@ on_call(PyFrameObject *frame, PyCodeObject *code)
     uint32_t func, node;
 
     if (t == NULL || (func = asy_funcs_code(t, code)) == 0 ||
-        (__builtin_expect(asy_the_agent.looks != 0, 0) && !look_below(t, frame, code))) {
+        (__builtin_expect(asy_the_agent.looks != 0, 0) && !look_below(t, frame))) {
         return unmeasured();
     }
     if (__builtin_expect((code->co_flags & SUSPENDS) != 0, 0) && !asy_profile_begins(frame)) {
@@ -142,8 +140,14 @@ on_return(PyFrameObject *frame, PyCodeObject *code, PyObject *value, uint64_t no
     if (t == NULL) {
         return unmeasured();
     }
-    if (__builtin_expect((code->co_flags & SUSPENDS) != 0, 0) && asy_delegates_any()) {
-        asy_delegates_ran(t, frame, code, now);
+    if (__builtin_expect((code->co_flags & SUSPENDS) != 0, 0)) {
+        if (value != NULL &&
+            t->thrown == asy_cpython_frame_of(frame)) { // handled: what awaits it may go on without an event
+            asy_delegates_see(true);
+        }
+        if (asy_delegates_any()) {
+            asy_delegates_ran(t, frame, code, now);
+        }
     }
     if (__builtin_expect((code->co_flags & SUSPENDS) != 0, 0) && value != NULL && asy_profile_yields(frame)) {
         asy_suspend_yield(&asy_the_agent.suspend, &t->tree, token_of(code), asy_cpython_frame_of(frame), now);

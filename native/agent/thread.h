@@ -27,6 +27,7 @@ typedef struct asy_agent_thread {
     bool greenlets_hooked;
     uint64_t greenlet_first; // address of the greenlet that runs in context 0
     uint64_t open_call;      // token of a C call that was open when its stack was first seen; 0 = none
+    uint64_t thrown;         // the frame into which something was thrown last (3.11)
     uint64_t tag_now;        // tags.c: the chain that is in effect on this stack
     uint32_t owned_count;
     uint32_t owned[1536];            // chunks to end with the thread
