@@ -260,27 +260,30 @@ function(const asy_page *g, uint32_t func, const asy_row *r)
     return o;
 }
 
-// Every function that a node names, with its row; a label has none, its numbers are 0.
+// Every function that a node names, with its row; a label has none: it was entered so often, its other numbers are 0.
 static asy_status
 write_functions(asy_page *g)
 {
     uint32_t count, at = 0, written = 0;
     asy_row *rows;
     bool *used = calloc((size_t)g->p->func_count + 1, sizeof *used);
+    uint64_t *entered = calloc((size_t)g->p->func_count + 1, sizeof *entered);
     asy_status st = asy_rows_flat(g->view, &rows, &count);
 
-    if (st == ASY_OK && used == NULL) {
+    if (st == ASY_OK && (used == NULL || entered == NULL)) {
         st = ASY_ENOMEM;
     }
     asy_out_put(g->o, ",\n\"functions\":[");
     for (uint32_t i = 1; st == ASY_OK && i < g->view->node_count; i++) {
-        used[g->view->nodes[i].func] = true;
+        const asy_view_node *n = &g->view->nodes[i];
+        used[n->func] = true;
+        entered[n->func] += asy_view_kind(n) == ASY_NODE_TAG ? n->calls : 0;
     }
     if (st == ASY_OK && g->p->edges != NULL) {
         memset(used, true, g->p->func_count);
     }
     for (uint32_t f = 0; st == ASY_OK && f < g->p->func_count; f++) {
-        asy_row none = {.func = f};
+        asy_row none = {.func = f, .calls = entered[f]};
 
         while (at < count && rows[at].func < f) {
             at++;
@@ -293,6 +296,7 @@ write_functions(asy_page *g)
     asy_out_put(g->o, "]");
     free(rows);
     free(used);
+    free(entered);
     return st;
 }
 

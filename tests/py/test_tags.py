@@ -87,6 +87,10 @@ def test_tag_is_a_node_above_what_runs_inside(run):
         demo()
         """
     )
+    assert {f["name"]: f["calls"] for f in report.functions.values() if f["kind"] == "tag"} == {
+        "customer=acme, n=3": 1,
+        "step=x": 1,
+    }
     assert report.tree("demo") == {
         "customer=acme, n=3": 1,
         "customer=acme, n=3 > w": 2,
