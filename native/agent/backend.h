@@ -11,6 +11,9 @@ asy_status asy_backend_open(void);
 asy_status asy_backend_on(void);
 void asy_backend_off(void);
 
+// Events also drive trees with timers of the program's (dropin_timer.h), or do so no more. Errors: ASY_EINVAL, ASY_ENOMEM.
+asy_status asy_backend_timed(bool on);
+
 // False: the program has taken our events away, in part or whole; that is counted (once, until they are switched on again). Needs the GIL.
 bool asy_backend_kept(void);
 // The same for every thread, where measuring or a window ends.

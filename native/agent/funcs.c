@@ -5,7 +5,9 @@
 
 #include "agent/backend.h"
 #include "agent/calibrate.h"
+#include "agent/codes.h"
 #include "agent/content.h"
+#include "agent/dropin_names.h"
 #include "agent/greenlets.h"
 
 #include <stdio.h>
@@ -148,6 +150,7 @@ code_died(PyCodeObject *code)
 {
     asy_agent *a = &asy_the_agent;
     asy_func_row *row;
+    uint32_t func = 0;
 
     if (*a->alive == 0) {
         return; // a fork child: whoever held the lock at the fork is not here
@@ -157,8 +160,10 @@ code_died(PyCodeObject *code)
     if (row->key != 0 && row->special != ASY_FUNCS_DEAD) {
         row->special = ASY_FUNCS_DEAD;
         __atomic_add_fetch(&a->code_deaths, 1, __ATOMIC_RELEASE);
+        func = row->func;
     }
     pthread_mutex_unlock(&a->lock);
+    asy_codes_gone(func);
 }
 
 asy_status
@@ -194,6 +199,7 @@ code_meet(asy_agent_thread *t, PyCodeObject *code, uint64_t content)
         row = asy_funcs_living(&a->living, code);
         a->living.used += row->key == 0 ? 1 : 0;
         *row = (asy_func_row){(uint64_t)(uintptr_t)code, 0, func, 0};
+        asy_codes_met(func, code);
     }
     return func;
 }
@@ -244,6 +250,7 @@ asy_funcs_code_slow(asy_agent_thread *t, PyCodeObject *code)
     content = asy_content_code(code);
     pthread_mutex_lock(&a->lock);
     func = code_learn(t, code, content);
+    asy_codes_met(func, code);
     pthread_mutex_unlock(&a->lock);
     if (func != 0) {
         asy_cpython_extra_set(code, a->extra_slot, (void *)(uintptr_t)func);
@@ -263,6 +270,7 @@ asy_funcs_forget_addresses(void)
     memset(a->living.rows, 0, ((size_t)a->living.mask + 1) * sizeof(asy_func_row));
     memset(a->callables.rows, 0, ((size_t)a->callables.mask + 1) * sizeof(asy_func_row));
     a->living.used = a->callables.used = 0;
+    asy_codes_forget();
     for (asy_agent_thread *t = a->threads; t != NULL; t = t->next) {
         memset(t->callables, 0, sizeof(t->callables));
 #if ASY_CPYTHON_FREETHREADED
@@ -453,6 +461,9 @@ callable_learn(asy_agent_thread *t, PyObject *callable, const asy_callable *id)
         asy_log_write(func, id->kind, 0, 0, texts, 3);
     }
     pthread_mutex_unlock(&a->lock);
+    if (fresh && id->kind == ASY_NODE_C) {
+        asy_dropin_names_met(func, unbound(callable));
+    }
     overhead_end(t);
     return func;
 }

@@ -1,6 +1,7 @@
 // module.c: the extension module assay._agent.
 #include "agent/module.h"
 
+#include "agent/dropin.h"
 #include "agent/entry.h"
 #include "agent/profile_type.h"
 #include "agent/recording_type.h"
@@ -51,6 +52,10 @@ static void
 objects_forget(asy_agent *a)
 {
     a->tag_type = a->link_type = a->profile_type = a->loaded_type = a->column_type = NULL;
+    a->profiler_type = a->entry_type = a->subentry_type = NULL;
+    a->profilers_name = NULL;
+    a->profilers = 0;
+    a->timed = 0;
     a->tag_var = a->name_get = a->recording_error = a->started = NULL;
     a->tag_follows = 0;
     a->renew = a->proc != NULL;
@@ -90,7 +95,7 @@ module_exec(PyObject *module)
     if (asy_tags_init(module) != 0 || asy_profile_type_init(module) != 0 || asy_recording_type_init(module) != 0) {
         return -1;
     }
-    return 0;
+    return asy_dropin_init(module);
 }
 
 static PyModuleDef_Slot module_slots[] = {

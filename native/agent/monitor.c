@@ -6,6 +6,7 @@
 #if ASY_CPYTHON_MONITORING
 
 #include "agent/delegates.h"
+#include "agent/dropin_timer.h"
 #include "agent/funcs.h"
 #include "agent/tags.h"
 #include "agent/tool.h"
@@ -227,10 +228,88 @@ static const asy_tool_callback CALLBACKS[ASY_TOOL_EVENTS] = {
     {"CALL", on_call},        {"C_RETURN", on_c_return}, {"C_RAISE", on_c_raise},
 };
 
+// ---- and with trees on timers of the program's ----
+
+static PyObject *
+on_start_timed(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
+{
+    PyObject *r = on_start(self, args, nargs, names);
+
+    asy_timed_enter((PyCodeObject *)args[0]);
+    return r;
+}
+
+static PyObject *
+on_resume_timed(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
+{
+    PyObject *r = on_resume(self, args, nargs, names);
+
+    asy_timed_enter((PyCodeObject *)args[0]);
+    return r;
+}
+
+static PyObject *
+on_return_timed(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
+{
+    asy_timed_leave((PyCodeObject *)args[0]);
+    return on_return(self, args, nargs, names);
+}
+
+static PyObject *
+on_yield_timed(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
+{
+    asy_timed_leave((PyCodeObject *)args[0]);
+    return on_yield(self, args, nargs, names);
+}
+
+static PyObject *
+on_unwind_timed(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
+{
+    if (!asy_cpython_unbegun((PyCodeObject *)args[0], PyLong_AsLong(args[1]))) {
+        asy_timed_leave((PyCodeObject *)args[0]);
+    }
+    return on_unwind(self, args, nargs, names);
+}
+
+static PyObject *
+on_call_timed(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
+{
+    PyObject *r = on_call(self, args, nargs, names);
+
+    asy_timed_enter_c((PyCodeObject *)args[0], args[2]);
+    return r;
+}
+
+static PyObject *
+on_c_return_timed(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
+{
+    asy_timed_leave_c((PyCodeObject *)args[0], args[2]);
+    return on_c_return(self, args, nargs, names);
+}
+
+static PyObject *
+on_c_raise_timed(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
+{
+    asy_timed_leave_c((PyCodeObject *)args[0], args[2]);
+    return on_c_raise(self, args, nargs, names);
+}
+
+static const asy_tool_callback TIMED[ASY_TOOL_EVENTS] = {
+    {"PY_START", on_start_timed},   {"PY_RESUME", on_resume_timed},  {"PY_THROW", on_resume_timed},
+    {"PY_RETURN", on_return_timed}, {"PY_YIELD", on_yield_timed},    {"PY_UNWIND", on_unwind_timed},
+    {"CALL", on_call_timed},        {"C_RETURN", on_c_return_timed}, {"C_RAISE", on_c_raise_timed},
+};
+
 asy_status
 asy_backend_open(void)
 {
-    return asy_tool_open(CALLBACKS);
+    return asy_tool_open(asy_the_agent.timed != 0 ? TIMED : CALLBACKS);
+}
+
+asy_status
+asy_backend_timed(bool on)
+{
+    return asy_tool_replace(on ? TIMED : CALLBACKS);
 }
 
 asy_status

@@ -49,6 +49,9 @@ typedef struct {
     bool tool_ready;            // the engine was opened whole
     bool renew;                 // it was, in a runtime that has been finalized
     struct asy_window *windows; // open ones, under lock
+    int every_thread;           // atomic; 0: only threads that asked for it are measured (asy_thread_want)
+    int timed;                  // profiles with a timer of the program's that are begun
+    uint64_t fresh_epoch; // under lock; stacks of before it begin with an empty tree: nobody needs what they counted
 
     uint64_t *alive; // a MADV_WIPEONFORK word: 0 in a fork child
     int fork_seen;   // atomic
@@ -72,6 +75,15 @@ typedef struct {
         const void **index; // by function id, owned
     } log;
 
+    struct {           // codes.c
+        PyObject **at; // by function id, owned; NULL where none is known to live; borrowed while holds is 0
+        uint32_t room, holds;
+    } code_objects;
+    struct {                        // dropin_names.c
+        struct asy_dropin_name *at; // by function id, owned
+        uint32_t room, first_new;
+    } dropin_names;
+
     uint64_t private_bytes;           // atomic: of asy_agent_alloc
     struct asy_agent_thread *threads; // all that live, under lock
     pthread_key_t thread_key;
@@ -88,15 +100,18 @@ typedef struct {
     bool tool_whole;                                               // callbacks are registered, none has died
     int tool_lost;                                                 // atomic; 1: taken away by the program, and counted
 
-    PyTypeObject *tag_type, *link_type;                     // owned; NULL until the module is imported
-    PyObject *tag_var;                                      // ContextVar, owned
-    uint64_t tag_count;                                     // atomic: activations so far
-    int tag_follows;                                        // atomic; 1: contexts are being followed
-    PyTypeObject *profile_type, *loaded_type, *column_type; // owned; NULL until the module is imported
-    PyObject *recording_error;                              // owned
-    PyObject *started;                                      // list, owned: profiles of start()
-    PyThread_type_lock sessions;                            // owned; held while a profile begins or ends
-    unsigned long sessions_owner;                           // atomic; who holds it, 0 = nobody
+    PyTypeObject *tag_type, *link_type;                       // owned; NULL until the module is imported
+    PyObject *tag_var;                                        // ContextVar, owned
+    uint64_t tag_count;                                       // atomic: activations so far
+    int tag_follows;                                          // atomic; 1: contexts are being followed
+    PyTypeObject *profile_type, *loaded_type, *column_type;   // owned; NULL until the module is imported
+    PyTypeObject *profiler_type, *entry_type, *subentry_type; // owned; of the drop-in, likewise
+    uint32_t profilers;                                       // of the drop-in's that are enabled
+    PyObject *profilers_name;                                 // str, owned: that of their tool id
+    PyObject *recording_error;                                // owned
+    PyObject *started;                                        // list, owned: profiles of start()
+    PyThread_type_lock sessions;                              // owned; held while a profile begins or ends
+    unsigned long sessions_owner;                             // atomic; who holds it, 0 = nobody
 } asy_agent;
 
 extern asy_agent asy_the_agent; // the one file-level state: hot paths address it directly

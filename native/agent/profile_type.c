@@ -1,11 +1,10 @@
 // profile_type.c: assay.profile(): a window as a context manager and decorator.
-// Profiles begin and end one at a time: the engine may have to be made, which runs Python code, and the first and the last one switch
-// events for all.
+// Profiles begin and end one at a time (sessions.h).
 #include "agent/profile_type.h"
 
 #include <stdlib.h>
 
-#include "agent/engine.h"
+#include "agent/sessions.h"
 #include "agent/window.h"
 #include "agent/wrap.h"
 
@@ -18,55 +17,6 @@ typedef struct {
     uint64_t begun;              // how often it began: its windows
 } profile;
 
-static PyObject *
-status_raise(asy_status st)
-{
-    const char *why = st == ASY_EGONE    ? "measuring ended here: the process was forked, or its session is over"
-                      : st == ASY_ELIMIT ? "no monitoring tool id is free"
-                      : st == ASY_ENOSPC ? "the limit on the size of files (ulimit -f) leaves too little for the counts"
-                      : st == ASY_EVERSION ? "this interpreter cannot be measured"
-                                           : asy_status_text(st);
-
-    if (PyErr_Occurred()) {
-        return NULL; // a signal came in between
-    }
-    if (st == ASY_ENOMEM) {
-        return PyErr_NoMemory();
-    }
-    return PyErr_Format(PyExc_RuntimeError, "cannot profile: %s", why);
-}
-
-// False with an exception set: this very thread is at it already (a signal handler came in between).
-static bool
-sessions_lock(void)
-{
-    asy_agent *a = &asy_the_agent;
-    unsigned long self = PyThread_get_thread_ident();
-
-    if (asy_engine_forked()) {
-        return true; // who held it has stayed behind
-    }
-    if (__atomic_load_n(&a->sessions_owner, __ATOMIC_RELAXED) == self) {
-        PyErr_SetString(PyExc_RuntimeError, "another profile is just beginning or ending in this thread");
-        return false;
-    }
-    if (!PyThread_acquire_lock(a->sessions, NOWAIT_LOCK)) {
-        Py_BEGIN_ALLOW_THREADS PyThread_acquire_lock(a->sessions, WAIT_LOCK);
-        Py_END_ALLOW_THREADS
-    }
-    __atomic_store_n(&a->sessions_owner, self, __ATOMIC_RELAXED);
-    return true;
-}
-
-static void
-sessions_unlock(void)
-{
-    if (!asy_engine_forked()) {
-        __atomic_store_n(&asy_the_agent.sessions_owner, 0, __ATOMIC_RELAXED);
-        PyThread_release_lock(asy_the_agent.sessions);
-    }
-}
-
 static bool
 begin_locked(profile *p)
 {
@@ -77,9 +27,9 @@ begin_locked(profile *p)
         p->depth++;
         return true;
     }
-    st = asy_window_begin(p->only, &w);
+    st = asy_window_begin(p->only, true, &w);
     if (st != ASY_OK) {
-        status_raise(st);
+        asy_sessions_raise(st);
         return false;
     }
     p->depth = 1;
@@ -95,11 +45,11 @@ profile_begin(profile *p)
 {
     bool done;
 
-    if ((p->only != NULL && !asy_tag_ready(p->only)) || !sessions_lock()) {
+    if ((p->only != NULL && !asy_tag_ready(p->only)) || !asy_sessions_lock()) {
         return false;
     }
     done = begin_locked(p);
-    sessions_unlock();
+    asy_sessions_unlock();
     return done;
 }
 
@@ -126,11 +76,11 @@ profile_end(profile *p, bool keep)
 {
     bool done;
 
-    if (!sessions_lock()) {
+    if (!asy_sessions_lock()) {
         return false;
     }
     done = end_locked(p, keep);
-    sessions_unlock();
+    asy_sessions_unlock();
     return done;
 }
 
@@ -196,7 +146,7 @@ bytes_of(profile *p, uint64_t *window)
     asy_status st = ASY_EINVAL;
     bool whole;
 
-    if (!sessions_lock()) {
+    if (!asy_sessions_lock()) {
         return NULL;
     }
     *window = p->begun;
@@ -204,12 +154,12 @@ bytes_of(profile *p, uint64_t *window)
     if (whole) {
         st = window_write(p, &bytes, &len);
     }
-    sessions_unlock();
+    asy_sessions_unlock();
     if (st == ASY_OK) {
         out = PyBytes_FromStringAndSize(bytes, (Py_ssize_t)len);
         free(bytes);
     } else if (whole) {
-        status_raise(st);
+        asy_sessions_raise(st);
     }
     return out;
 }
@@ -241,12 +191,12 @@ recording_known(profile *p, PyObject **out)
     bool whole;
 
     *out = NULL;
-    if (!sessions_lock()) {
+    if (!asy_sessions_lock()) {
         return false;
     }
     whole = finished(p);
     *out = whole ? Py_XNewRef(p->recording) : NULL;
-    sessions_unlock();
+    asy_sessions_unlock();
     return whole;
 }
 
@@ -256,7 +206,7 @@ recording_keep(profile *p, PyObject *made, uint64_t window)
 {
     PyObject *kept = made;
 
-    if (!sessions_lock()) {
+    if (!asy_sessions_lock()) {
         Py_DECREF(made);
         return NULL;
     }
@@ -265,7 +215,7 @@ recording_keep(profile *p, PyObject *made, uint64_t window)
     } else if (p->begun == window) {
         kept = Py_NewRef(p->recording);
     }
-    sessions_unlock();
+    asy_sessions_unlock();
     if (kept != made) {
         Py_DECREF(made);
     }
@@ -318,12 +268,12 @@ profile_show_as(PyObject *self, PyObject *tag)
     if (p->only == NULL) {
         return PyErr_Format(PyExc_RuntimeError, "only what a profile of one tag shows has other labels");
     }
-    if (!is_labelled(tag) || !asy_tag_ready((asy_tag *)tag) || !sessions_lock()) {
+    if (!is_labelled(tag) || !asy_tag_ready((asy_tag *)tag) || !asy_sessions_lock()) {
         return NULL;
     }
     before = (PyObject *)p->shown;
     p->shown = (asy_tag *)Py_NewRef(tag);
-    sessions_unlock();
+    asy_sessions_unlock();
     Py_XDECREF(before);
     return Py_NewRef(Py_None);
 }
@@ -475,9 +425,9 @@ start(PyObject *module, PyObject *none)
     bool done = false;
 
     (void)module, (void)none;
-    if (p != NULL && sessions_lock()) {
+    if (p != NULL && asy_sessions_lock()) {
         done = start_locked((profile *)p);
-        sessions_unlock();
+        asy_sessions_unlock();
     }
     if (!done) {
         Py_CLEAR(p);
@@ -512,12 +462,12 @@ stop(PyObject *module, PyObject *none)
     bool done;
 
     (void)module, (void)none;
-    if (!sessions_lock()) {
+    if (!asy_sessions_lock()) {
         return NULL;
     }
     p = started_pop();
     done = p != NULL && end_locked((profile *)p, true);
-    sessions_unlock();
+    asy_sessions_unlock();
     if (!done) {
         Py_CLEAR(p);
     }
@@ -541,10 +491,7 @@ asy_profile_type_init(PyObject *module)
     if (a->started == NULL) {
         a->started = PyList_New(0);
     }
-    if (a->sessions == NULL) {
-        a->sessions = PyThread_allocate_lock();
-    }
-    if (a->sessions == NULL || a->profile_type == NULL || a->started == NULL ||
+    if (asy_sessions_init() != 0 || a->profile_type == NULL || a->started == NULL ||
         PyModule_AddFunctions(module, asy_profile_functions) != 0) {
         return -1;
     }

@@ -5,6 +5,7 @@
 
 #include "agent/backend.h"
 #include "agent/calibrate.h"
+#include "agent/codes.h"
 #include "agent/delegates.h"
 #include "agent/funcs.h"
 #include "agent/greenlets.h"
@@ -31,6 +32,13 @@ names_make(asy_agent *a)
     return ASY_OK;
 }
 
+// Slots hold function ids.
+static void
+slot_freed(void *func)
+{
+    asy_codes_gone((uint32_t)(uintptr_t)func);
+}
+
 // A code object to prove the direct read of code-extra slots with.
 static asy_status
 extra_open(asy_agent *a)
@@ -40,7 +48,7 @@ extra_open(asy_agent *a)
     if (!ASY_CPYTHON_CODE_SLOTS || a->extra_slot >= 0) {
         return ASY_OK;
     }
-    a->extra_slot = asy_cpython_extra_request();
+    a->extra_slot = asy_cpython_extra_request(slot_freed);
     if (a->extra_slot < 0) {
         return ASY_ELIMIT;
     }

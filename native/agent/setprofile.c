@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent/delegates.h"
+#include "agent/dropin_timer.h"
 #include "agent/funcs.h"
 #include "agent/tags.h"
 #include "cpython/profile.h"
@@ -258,6 +259,40 @@ on_event(PyObject *self, PyFrameObject *frame, int what, PyObject *arg)
     return 0;
 }
 
+// The same, and trees on timers of the program's.
+static int
+on_event_timed(PyObject *self, PyFrameObject *frame, int what, PyObject *arg)
+{
+    PyCodeObject *code = asy_profile_code(frame);
+    int rc;
+
+    if (what == PyTrace_RETURN && (arg != NULL || !asy_cpython_unbegun(code, PyFrame_GetLasti(frame)))) {
+        asy_timed_leave(code);
+    } else if (what == PyTrace_C_RETURN || what == PyTrace_C_EXCEPTION) {
+        asy_timed_leave_c(code, arg);
+    }
+    rc = on_event(self, frame, what, arg);
+    if (what == PyTrace_CALL) {
+        asy_timed_enter(code);
+    } else if (what == PyTrace_C_CALL) {
+        asy_timed_enter_c(code, arg);
+    }
+    return rc;
+}
+
+static Py_tracefunc
+hook(void)
+{
+    return asy_the_agent.timed != 0 ? on_event_timed : on_event;
+}
+
+asy_status
+asy_backend_timed(bool on)
+{
+    asy_profile_swap(on ? on_event : on_event_timed, on ? on_event_timed : on_event);
+    return ASY_OK;
+}
+
 asy_status
 asy_backend_open(void)
 {
@@ -267,7 +302,7 @@ asy_backend_open(void)
 asy_status
 asy_backend_on(void)
 {
-    asy_profile_hook_all(on_event);
+    asy_profile_hook_all(hook());
     __atomic_store_n(&asy_the_agent.tool_lost, 0, __ATOMIC_RELAXED);
     return ASY_OK;
 }
@@ -276,13 +311,13 @@ void
 asy_backend_off(void)
 {
     asy_backend_look();
-    asy_profile_unhook_all(on_event);
+    asy_profile_unhook_all(hook());
 }
 
 bool
 asy_backend_kept(void)
 {
-    if (!asy_profile_hooked(on_event)) {
+    if (!asy_profile_hooked(hook())) {
         lose();
     }
     return !__atomic_load_n(&asy_the_agent.tool_lost, __ATOMIC_RELAXED);
@@ -291,7 +326,7 @@ asy_backend_kept(void)
 void
 asy_backend_look(void)
 {
-    if (asy_the_agent.measuring && *asy_the_agent.alive != 0 && !asy_profile_hooked_all(on_event)) {
+    if (asy_the_agent.measuring && *asy_the_agent.alive != 0 && !asy_profile_hooked_all(hook())) {
         lose();
     }
 }
@@ -313,13 +348,19 @@ asy_backend_thread_ends(const asy_agent_thread *t)
 bool
 asy_backend_special(PyObject *callable)
 {
+    const PyCFunctionObject *f = (const PyCFunctionObject *)callable;
+    PyTypeObject *ours = asy_the_agent.profiler_type;
+
+    if (ours != NULL && PyCFunction_Check(callable) && f->m_self != NULL && PyObject_TypeCheck(f->m_self, ours)) {
+        return false; // the drop-in is no other profiler
+    }
     return asy_profile_replaces(callable);
 }
 
 void
 asy_backend_forked(void)
 {
-    asy_profile_unhook_all(on_event);
+    asy_profile_unhook_all(hook());
 }
 
 #endif

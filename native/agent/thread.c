@@ -17,6 +17,8 @@
 __thread asy_agent_thread *asy_thread_tls __attribute__((tls_model("initial-exec"))) = NULL;
 __thread bool asy_thread_unmeasured __attribute__((tls_model("initial-exec"))) = false;
 
+__thread uint64_t asy_thread_wanted __attribute__((tls_model("initial-exec"))) = 0;
+
 #define NAME_TRIES 64u
 #define REFUSED_EVENTS 4096u // that a thread without memory lets pass before it asks again
 
@@ -299,6 +301,31 @@ asy_thread_try_again(void)
     refused.waiting = 0;
 }
 
+// False: what is measured are other threads.
+static bool
+wanted(const asy_agent *a)
+{
+    return !a->standalone || __atomic_load_n(&a->every_thread, __ATOMIC_RELAXED) ||
+           asy_thread_wanted == __atomic_load_n(&a->epoch, __ATOMIC_ACQUIRE);
+}
+
+// A stack of an earlier measurement is measured again.
+static void
+thread_again(asy_agent *a, asy_agent_thread *t)
+{
+    pthread_mutex_lock(&a->lock);
+    if (t->tree.thread == NULL) {
+        t->tree.thread = t->paused;
+    }
+    asy_tree_restart(&t->tree, asy_agent_ticks());
+    if (a->standalone && t->epoch < a->fresh_epoch) {
+        asy_tree_renew(&t->tree);
+    }
+    t->epoch = __atomic_load_n(&a->epoch, __ATOMIC_ACQUIRE);
+    pthread_mutex_unlock(&a->lock);
+    t->greenlets_hooked = false; // another greenlet may be running
+}
+
 asy_agent_thread *
 asy_thread_slow(asy_first first)
 {
@@ -310,7 +337,7 @@ asy_thread_slow(asy_first first)
         asy_backend_forked();
         return NULL;
     }
-    if (asy_thread_unmeasured || !__atomic_load_n(&a->measuring, __ATOMIC_ACQUIRE) || !asy_tags_ready() ||
+    if (asy_thread_unmeasured || !__atomic_load_n(&a->measuring, __ATOMIC_ACQUIRE) || !wanted(a) || !asy_tags_ready() ||
         !__atomic_load_n(&a->measuring, __ATOMIC_ACQUIRE)) {
         return NULL;
     }
@@ -321,12 +348,7 @@ asy_thread_slow(asy_first first)
         }
         asy_backend_kept(); // a good moment: the process may be killed before it ends
     } else {
-        if (t->tree.thread == NULL) {
-            t->tree.thread = t->paused;
-        }
-        t->epoch = __atomic_load_n(&a->epoch, __ATOMIC_ACQUIRE);
-        asy_tree_restart(&t->tree, asy_agent_ticks());
-        t->greenlets_hooked = false; // another greenlet may be running
+        thread_again(a, t);
     }
     asy_thread_inherit(t, first);
     asy_greenlets_hook(t);

@@ -38,6 +38,16 @@ extern __thread asy_agent_thread *asy_thread_tls __attribute__((tls_model("initi
 extern __thread bool asy_thread_unmeasured
     __attribute__((tls_model("initial-exec"))); // no stack is begun: Python code of a slow path of ours runs
 
+extern __thread uint64_t asy_thread_wanted
+    __attribute__((tls_model("initial-exec"))); // the epoch in which a window of this very thread began
+
+// The calling thread is measured until measuring ends, whoever else is.
+static inline void
+asy_thread_want(void)
+{
+    asy_thread_wanted = __atomic_load_n(&asy_the_agent.epoch, __ATOMIC_ACQUIRE);
+}
+
 // What the event is, for the frames that are open when a thread is first seen.
 typedef enum { ASY_FIRST_ENTERS, ASY_FIRST_LEAVES, ASY_FIRST_CALLS } asy_first;
 

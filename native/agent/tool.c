@@ -178,6 +178,24 @@ asy_tool_open(const asy_tool_callback callbacks[ASY_TOOL_EVENTS])
 }
 
 asy_status
+asy_tool_replace(const asy_tool_callback callbacks[ASY_TOOL_EVENTS])
+{
+    asy_agent *a = &asy_the_agent;
+    asy_cpython_raised raised = asy_cpython_raised_take();
+    int lost = __atomic_load_n(&a->tool_lost, __ATOMIC_RELAXED);
+    asy_status st = ASY_OK;
+
+    if (a->tool_whole && name_is_ours(a)) {                   // else they come with the next opening
+        __atomic_store_n(&a->tool_lost, 1, __ATOMIC_RELAXED); // those that die now are no loss
+        st = callbacks_register(a, callbacks);
+        a->tool_whole = st == ASY_OK;
+        __atomic_store_n(&a->tool_lost, st == ASY_OK ? lost : 1, __ATOMIC_RELAXED);
+    }
+    asy_cpython_raised_back(raised);
+    return st;
+}
+
+asy_status
 asy_tool_events(unsigned long bits)
 {
     asy_agent *a = &asy_the_agent;

@@ -16,6 +16,9 @@ typedef struct {
 // Take a free tool id and register the callbacks; nothing where both are ours still. Errors: ASY_ELIMIT (none is free), ASY_ENOMEM.
 asy_status asy_tool_open(const asy_tool_callback callbacks[ASY_TOOL_EVENTS]);
 
+// Where the tool is ours still: these callbacks in place of those. Errors: ASY_EINVAL.
+asy_status asy_tool_replace(const asy_tool_callback callbacks[ASY_TOOL_EVENTS]);
+
 // Where the tool is ours still: no more events.
 void asy_tool_off(void);
 

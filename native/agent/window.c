@@ -27,7 +27,16 @@ unix_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-// All threads as they stand. With the lock held.
+// A thread whose counts are of a measurement that is over, and that begins anew with its next event, has done nothing yet.
+static bool
+counts(const asy_window *w, const asy_agent_thread *t)
+{
+    const asy_thread *page = page_of(t);
+
+    return page != NULL && t->epoch >= asy_the_agent.fresh_epoch && (w->thread == 0 || w->thread == page->serial);
+}
+
+// All its threads as they stand. With the lock held.
 static asy_status
 bases_take(asy_window *w, uint64_t now)
 {
@@ -41,7 +50,7 @@ bases_take(asy_window *w, uint64_t now)
         return ASY_ENOMEM;
     }
     for (asy_agent_thread *t = asy_the_agent.threads; t != NULL; t = t->next) {
-        if (page_of(t) == NULL) {
+        if (!counts(w, t)) {
             continue;
         }
         if (!asy_window_base_take(t, w->scope, now, &w->bases[w->base_count])) {
@@ -99,8 +108,33 @@ self_skip(asy_agent_thread *t)
     }
 }
 
+// Events on, for the threads that it is of. Where nobody measured, nobody needs what was counted before.
+static asy_status
+measure(asy_agent *a, bool every_thread)
+{
+    asy_status st = ASY_OK;
+
+    if (!a->measuring) {
+        if (!a->standalone) {
+            return ASY_EGONE; // the program's own session is over
+        }
+        pthread_mutex_lock(&a->lock);
+        a->fresh_epoch = a->windows == NULL ? a->epoch + 1 : a->fresh_epoch;
+        pthread_mutex_unlock(&a->lock);
+        __atomic_store_n(&a->every_thread, every_thread, __ATOMIC_RELAXED);
+        st = asy_session_measure(true);
+    } else if (!asy_backend_kept()) {
+        asy_session_measure(false);
+        __atomic_store_n(&a->every_thread, 1, __ATOMIC_RELAXED); // who asked for it is not known any more
+        st = asy_session_measure(true); // open windows have missed something; this one shall not
+    } else if (every_thread) {
+        __atomic_store_n(&a->every_thread, 1, __ATOMIC_RELAXED);
+    }
+    return st;
+}
+
 asy_status
-asy_window_begin(asy_tag *only, asy_window **out)
+asy_window_begin(asy_tag *only, bool every_thread, asy_window **out)
 {
     asy_agent *a = &asy_the_agent;
     asy_agent_thread *self;
@@ -112,12 +146,8 @@ asy_window_begin(asy_tag *only, asy_window **out)
     if (w == NULL) {
         return st == ASY_OK ? ASY_ENOMEM : st;
     }
-    if (!a->measuring) {
-        st = a->standalone ? asy_session_measure(true) : ASY_EGONE; // the program's own session is over
-    } else if (!asy_backend_kept()) {
-        asy_session_measure(false);
-        st = asy_session_measure(true); // open windows have missed something; this one shall not
-    }
+    st = measure(a, every_thread);
+    asy_thread_want();
     losses_read(w->losses); // before a look at this thread, whose hook may be another's
     self = st == ASY_OK ? self_charge() : NULL;
     if (st == ASY_OK && self == NULL) {
@@ -128,6 +158,7 @@ asy_window_begin(asy_tag *only, asy_window **out)
         st = w->scope != 0 ? ASY_OK : ASY_ENOMEM;
     }
     if (st == ASY_OK) {
+        w->thread = every_thread ? 0 : self->tree.thread->serial;
         pthread_mutex_lock(&a->lock);
         st = bases_take(w, asy_agent_ticks());
         w->next = a->windows;
@@ -165,7 +196,7 @@ rows_finish(asy_window *w)
         asy_thread *page = page_of(t);
         bool failed = false;
         asy_window_row *row =
-            page != NULL ? asy_window_row_take(t, w->scope, base_find(w, page->serial), w->end.ticks, &failed) : NULL;
+            counts(w, t) ? asy_window_row_take(t, w->scope, base_find(w, page->serial), w->end.ticks, &failed) : NULL;
         w->lost_rows += failed;
         if (row != NULL) {
             row_put(w, row);
@@ -240,12 +271,50 @@ asy_window_free(asy_window *w)
         return;
     }
     bases_free(w);
-    while (w->rows != NULL) {
-        asy_window_row *row = w->rows;
-        w->rows = row->next;
-        asy_window_row_free(row);
-    }
+    asy_window_rows_free(w->rows);
     free(w);
+}
+
+static void
+rows_put(asy_window_row **rows, asy_window_row *row)
+{
+    if (row != NULL) {
+        row->next = *rows;
+        *rows = row;
+    }
+}
+
+bool
+asy_window_look(asy_window *w, asy_window_row **rows)
+{
+    asy_agent *a = &asy_the_agent;
+    bool failed = false;
+    uint64_t now;
+
+    *rows = NULL;
+    if (asy_engine_forked()) {
+        return true;
+    }
+    self_charge();
+    now = asy_agent_ticks();
+    pthread_mutex_lock(&a->lock);
+    for (asy_agent_thread *t = a->threads; !failed && t != NULL; t = t->next) {
+        if (counts(w, t)) {
+            rows_put(rows, asy_window_row_take(t, w->scope, base_find(w, page_of(t)->serial), now, &failed));
+        }
+    }
+    for (const asy_window_row *ended = w->rows; !failed && ended != NULL; ended = ended->next) {
+        asy_window_row *copy = asy_window_row_copy(ended);
+
+        failed = copy == NULL;
+        rows_put(rows, copy);
+    }
+    pthread_mutex_unlock(&a->lock);
+    if (failed) {
+        asy_window_rows_free(*rows);
+        *rows = NULL;
+    }
+    return !failed;
 }
 
 // ---- threads that end while windows are open ----
@@ -300,7 +369,8 @@ asy_window_thread_ends(asy_agent_thread *t)
 
     for (asy_window *w = asy_the_agent.windows; w != NULL; w = w->next) {
         bool failed = false;
-        asy_window_row *row = asy_window_row_take(t, w->scope, base_find(w, page->serial), page->end_ticks, &failed);
+        asy_window_row *row =
+            counts(w, t) ? asy_window_row_take(t, w->scope, base_find(w, page->serial), page->end_ticks, &failed) : NULL;
         w->lost_rows += failed;
         if (row != NULL) {
             row->ended = true;

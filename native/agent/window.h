@@ -43,6 +43,7 @@ typedef struct asy_window {
     uint64_t start_unix_ns;
     uint32_t scope;         // function of a tag: what runs inside it, and nothing else; 0 = everything
     bool lost;              // the process was forked: there is nothing to be had in the child
+    uint64_t thread;        // serial of the one thread that it is of; 0: all
     asy_window_base *bases; // owned
     uint32_t base_count;
     asy_window_row *rows; // owned: in the end, all
@@ -51,14 +52,17 @@ typedef struct asy_window {
     uint64_t lost_rows;              // ended threads that found no memory here
 } asy_window;
 
-// Begin: events are on from here. *out is owned. only: a tag with texts, whose inside is measured; NULL = everything.
+// Begin: events are on from here, for every thread or for the calling one alone. *out is owned. only: a tag with texts, whose inside is
+// measured; NULL = everything.
 // Errors: of asy_engine_need; ASY_ENOMEM; ASY_EINVAL (the interpreter refused events).
-asy_status asy_window_begin(asy_tag *only, asy_window **out);
+asy_status asy_window_begin(asy_tag *only, bool every_thread, asy_window **out);
 // End: nothing is added to it any more. Events go off with the last one, where no program measures.
 void asy_window_end(asy_window *w);
 // End, and nobody asks what was counted: takes no time for each node.
 void asy_window_drop(asy_window *w);
 void asy_window_free(asy_window *w);
+// What was counted up to now in an open one: rows as those of the end, owned (asy_window_rows_free). False: no memory.
+bool asy_window_look(asy_window *w, asy_window_row **rows);
 
 // A thread ends: open windows take what it did. Any thread, without the GIL, with the agent's lock held.
 void asy_window_thread_ends(asy_agent_thread *t);
@@ -69,7 +73,9 @@ asy_window_row *asy_window_row_take(asy_agent_thread *t, uint32_t scope, const a
 bool asy_window_base_take(asy_agent_thread *t, uint32_t scope, uint64_t now, asy_window_base *out);
 bool asy_window_row_merge(asy_window_row *into, const asy_window_row *from);
 bool asy_window_row_join(asy_window_row *into, const asy_window_row *from); // nodes alone
+asy_window_row *asy_window_row_copy(const asy_window_row *row); // owned; NULL: no memory
 void asy_window_row_free(asy_window_row *row);
+void asy_window_rows_free(asy_window_row *rows);
 
 // window_scope.c: where each of a tree's first `count` nodes stands in a window of this scope: owned; NULL: no memory. The root is 0, what is
 // outside ASY_WINDOW_OUT. *inside: how many stand in it, the root included. With scope 0 all do.

@@ -351,10 +351,42 @@ asy_window_row_merge(asy_window_row *into, const asy_window_row *from)
     return true;
 }
 
+asy_window_row *
+asy_window_row_copy(const asy_window_row *row)
+{
+    asy_window_row *copy = malloc(sizeof(*copy));
+
+    if (copy == NULL) {
+        return NULL;
+    }
+    *copy = *row;
+    copy->next = NULL;
+    copy->slots = NULL;
+    copy->room = row->count;
+    copy->nodes = malloc(row->count * sizeof(*copy->nodes));
+    if (copy->nodes == NULL) {
+        free(copy);
+        return NULL;
+    }
+    memcpy(copy->nodes, row->nodes, row->count * sizeof(*copy->nodes));
+    return copy;
+}
+
 void
 asy_window_row_free(asy_window_row *row)
 {
     free(row->nodes);
     free(row->slots);
     free(row);
+}
+
+void
+asy_window_rows_free(asy_window_row *rows)
+{
+    while (rows != NULL) {
+        asy_window_row *row = rows;
+
+        rows = row->next;
+        asy_window_row_free(row);
+    }
 }

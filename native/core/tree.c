@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define SLOTS_FIRST 1024u
+#define SLOTS_KEPT 65536u // of an earlier measurement: more are given back
 #define SLOTS_ANY 12u     // sixteenths of the table that any pair may fill
 #define SLOTS_FLAT 15u    // the rest is kept for flat nodes
 #define FLAT_NODES 65536u // that have room beyond the cap on paths
@@ -555,4 +556,28 @@ asy_tree_restart(asy_tree *t, uint64_t now)
     depth_set(t, 1);
     asy_tree_forget_all(t);
     t->context_now = 0;
+}
+
+void
+asy_tree_renew(asy_tree *t)
+{
+    asy_thread *th = t->thread;
+
+    if (t->slot_used > SLOTS_KEPT) {
+        asy_tree_slot *fewer = t->store.alloc(t->store.ctx, SLOTS_FIRST * sizeof(asy_tree_slot));
+        if (fewer != NULL) {
+            t->store.release(t->store.ctx, t->slots, ((size_t)t->slot_mask + 1) * sizeof(asy_tree_slot));
+            t->slots = fewer;
+            t->slot_mask = SLOTS_FIRST - 1;
+            t->slot_used = 0;
+        }
+    }
+    if (t->slot_used != 0) {
+        memset(t->slots, 0, ((size_t)t->slot_mask + 1) * sizeof(asy_tree_slot));
+    }
+    t->slot_used = t->folds_kept = t->fresh_node = 0;
+    *asy_tree_node(t, 0) = (asy_node){.kind = ASY_NODE_ROOT};
+    __atomic_store_n(&th->node_count, 1, __ATOMIC_RELEASE);
+    asy_tree_frame_set(asy_tree_frame(t, 0), (asy_frame){0});
+    asy_tree_settle(t);
 }

@@ -247,6 +247,8 @@ void asy_tree_rebase(asy_tree *t, uint32_t func, uint32_t kind, uint64_t now);
 
 // Measuring goes on after a pause: an empty stack, that of context 0, and the time between is nobody's.
 void asy_tree_restart(asy_tree *t, uint64_t now);
+// After a restart: without the nodes of before. Only where no reader knows them. Takes time in proportion to them.
+void asy_tree_renew(asy_tree *t);
 
 // Greenlets: put the stack of the running context aside under its id and go on with that of `to` (empty if never seen).
 // Context 0 is the thread's first. Errors: ASY_ELIMIT (counted; the stack starts empty).

@@ -4,19 +4,13 @@
 
 #include <string.h>
 
-static void
-ignore_freed(void *value)
-{
-    (void)value; // slots hold small integers, owned by nobody
-}
-
 Py_ssize_t
-asy_cpython_extra_request(void)
+asy_cpython_extra_request(void (*freed)(void *value))
 {
 #if PY_VERSION_HEX >= 0x030C0000
-    Py_ssize_t slot = PyUnstable_Eval_RequestCodeExtraIndex(ignore_freed);
+    Py_ssize_t slot = PyUnstable_Eval_RequestCodeExtraIndex(freed);
 #else
-    Py_ssize_t slot = _PyEval_RequestCodeExtraIndex(ignore_freed);
+    Py_ssize_t slot = _PyEval_RequestCodeExtraIndex(freed);
 #endif
 
     if (slot < 0) {
@@ -217,6 +211,24 @@ asy_cpython_partial_func(PyObject *partial)
     }
     Py_XDECREF(func); // the partial, which its caller holds, keeps it
     return func;
+}
+
+PyObject *
+asy_cpython_type_lookup(PyTypeObject *type, const char *name)
+{
+    PyObject *text = PyUnicode_InternFromString(name);
+    PyObject *found = NULL;
+
+    if (text != NULL) {
+#if PY_VERSION_HEX >= 0x030D0000
+        found = _PyType_LookupRef(type, text);
+#else
+        found = Py_XNewRef(_PyType_Lookup(type, text));
+#endif
+        Py_DECREF(text);
+    }
+    PyErr_Clear();
+    return found;
 }
 
 PyTypeObject *

@@ -42,8 +42,8 @@ typedef struct {
     void *extras[1];
 } asy_cpython_extra;
 
-// A free slot, or -1 with no exception set.
-Py_ssize_t asy_cpython_extra_request(void);
+// A free slot, or -1 with no exception set. `freed` is called with what it held (or NULL) when a code object dies.
+Py_ssize_t asy_cpython_extra_request(void (*freed)(void *value));
 // True if a direct read shows what the API wrote. Uses any code object; leaves its slot NULL.
 bool asy_cpython_extra_check(PyCodeObject *code, Py_ssize_t slot);
 bool asy_cpython_extra_set(PyCodeObject *code, Py_ssize_t slot, void *value);
@@ -148,6 +148,9 @@ PyObject *asy_cpython_main_dict(void);
 PyObject *asy_cpython_module(PyObject *name);
 
 // ---- callables ----
+
+// An attribute of a type or its bases, new; NULL: none (no exception set). Runs no Python code.
+PyObject *asy_cpython_type_lookup(PyTypeObject *type, const char *name);
 
 // The type of bound slots ("method-wrapper"), static; NULL: not to be had (no exception set).
 PyTypeObject *asy_cpython_bound_slot_type(void);

@@ -133,6 +133,38 @@ asy_profile_unhook_all(Py_tracefunc hook)
     }
 }
 
+void
+asy_profile_swap(Py_tracefunc from, Py_tracefunc to)
+{
+    if (arenas.hook == from) {
+        arenas.hook = to;
+    }
+    for (PyThreadState *ts = PyInterpreterState_ThreadHead(PyInterpreterState_Main()); ts != NULL;
+         ts = PyThreadState_Next(ts)) {
+        if (ts->c_profilefunc == from) {
+            ts->c_profilefunc = to;
+        }
+    }
+}
+
+PyObject *
+asy_profile_shown(void)
+{
+    return Py_XNewRef(PyThreadState_Get()->c_profileobj);
+}
+
+void
+asy_profile_show(PyObject *object)
+{
+    PyThreadState *ts = PyThreadState_Get();
+
+    if (arenas.hook == NULL || ts->c_profilefunc == arenas.hook || ts->c_profilefunc == NULL) {
+        PyObject *before = ts->c_profileobj;
+        ts->c_profileobj = Py_XNewRef(object);
+        Py_XDECREF(before);
+    }
+}
+
 bool
 asy_profile_hooked(Py_tracefunc hook)
 {

@@ -46,6 +46,12 @@ bool asy_profile_check(void);
 void asy_profile_hook_all(Py_tracefunc hook);
 void asy_profile_unhook_all(Py_tracefunc hook);
 
+// Where they have one hook, the other.
+void asy_profile_swap(Py_tracefunc from, Py_tracefunc to);
+// What sys.getprofile() shows in this thread where it has the hook; new, or NULL. `object` is borrowed; NULL: nothing.
+PyObject *asy_profile_shown(void);
+void asy_profile_show(PyObject *object);
+
 // True if this thread has the hook.
 bool asy_profile_hooked(Py_tracefunc hook);
 // True if every thread has it that runs Python code, or the interpreter is ending.
