@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "agent/backend.h"
+#include "agent/codes.h"
 
 #define CALLS 400
 #define ROUNDS 7
@@ -96,6 +97,7 @@ tables_forget(asy_agent *a)
     madvise(a->callables.rows, ((size_t)a->callables.mask + 1) * sizeof(asy_func_row), MADV_DONTNEED);
     madvise(a->living.rows, ((size_t)a->living.mask + 1) * sizeof(asy_func_row), MADV_DONTNEED);
     a->codes.used = a->callables.used = a->living.used = 0;
+    asy_codes_forget(); // their deaths are not heard of any more
 }
 
 // What our own code may raise is no matter: it goes without. All else is a signal's handler, whose exception is the program's.

@@ -46,6 +46,12 @@ asy_dropin_hide(PyObject *profiler, PyObject **before)
     asy_cpython_raised_back(raised);
 }
 
+PyObject *
+asy_dropin_forgotten(void)
+{
+    return NULL; // nothing but the program holds one
+}
+
 #else
 
 void
@@ -69,6 +75,17 @@ asy_dropin_hide(PyObject *profiler, PyObject **before)
     Py_XDECREF(shown);
     Py_CLEAR(*before);
     asy_cpython_raised_back(raised);
+}
+
+PyObject *
+asy_dropin_forgotten(void)
+{
+    PyObject *shown = asy_profile_shown();
+
+    if (shown != NULL && (Py_REFCNT(shown) != 2 || !PyObject_TypeCheck(shown, asy_the_agent.profiler_type))) {
+        Py_CLEAR(shown);
+    }
+    return shown;
 }
 
 #endif

@@ -10,4 +10,7 @@ void asy_dropin_show(PyObject *profiler, PyObject **before);
 // It is disabled, perhaps in another thread. Takes *before. Leaves an exception that is set as it is.
 void asy_dropin_hide(PyObject *profiler, PyObject **before);
 
+// What nobody can reach but through sys.getprofile(), new, so that it can be disabled; NULL: nothing.
+PyObject *asy_dropin_forgotten(void);
+
 #endif

@@ -42,7 +42,6 @@ enable_locked(asy_profiler *p)
     if (p->window != NULL) {
         return true;
     }
-    asy_codes_hold();
     st = asy_window_begin(NULL, p->threads, &p->window);
     if (st == ASY_OK) {
         st = begin_timed(p);
@@ -54,9 +53,9 @@ enable_locked(asy_profiler *p)
     }
     if (st != ASY_OK) {
         asy_sessions_raise(st);
-        asy_codes_release();
         return false;
     }
+    asy_codes_hold();
     asy_dropin_show((PyObject *)p, &p->shown);
     return true;
 }
@@ -173,9 +172,17 @@ static PyObject *
 profiler_disable(PyObject *self, PyObject *none)
 {
     asy_profiler *p = (asy_profiler *)self;
+    PyObject *forgotten;
+    bool done;
 
     (void)none;
-    return may_change(p, "disable") && profiler_disable_all(p) ? Py_NewRef(Py_None) : NULL;
+    if (!may_change(p, "disable") || !profiler_disable_all(p)) {
+        return NULL;
+    }
+    forgotten = asy_dropin_forgotten();
+    done = forgotten == NULL || profiler_disable_all((asy_profiler *)forgotten);
+    Py_XDECREF(forgotten);
+    return done ? Py_NewRef(Py_None) : NULL;
 }
 
 static PyObject *
