@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/dropin_cmd.h"
 #include "cli/export_cmd.h"
 #include "cli/report_cmd.h"
 #include "cli/run_cmd.h"
@@ -15,6 +16,8 @@ static const char help[] = "assay: says which functions of a Python program cost
                            "  assay run script.py …   run a program, count and time its calls\n"
                            "  assay report [FILE]     look at a recording: --tree, --callers FUNCTION, …\n"
                            "  assay export [FILE]     write it in another tool's format: --to pstats, …\n"
+                           "  assay cprofile …        the command line of cProfile, on our engine\n"
+                           "  assay dropin-path       for PYTHONPATH: `import cProfile` is ours then\n"
                            "  assay --version\n"
                            "  assay VERB --help       options and examples of a verb\n"
                            "\n"
@@ -28,7 +31,13 @@ typedef struct {
     int (*run)(int argc, char **argv);
 } verb;
 
-static const verb verbs[] = {{"run", asy_run_cmd}, {"report", asy_report_cmd}, {"export", asy_export_cmd}};
+static const verb verbs[] = {
+    {"run", asy_run_cmd},
+    {"report", asy_report_cmd},
+    {"export", asy_export_cmd},
+    {"cprofile", asy_cprofile_cmd},
+    {"dropin-path", asy_dropin_path_cmd},
+};
 
 // A standard descriptor that is closed must not become one of our files; the child still finds it closed.
 static void

@@ -107,6 +107,20 @@ asy_places_preload(char path[ASY_PATH_ROOM])
     return 0;
 }
 
+int
+asy_places_dropin(char path[ASY_PATH_ROOM])
+{
+    char library[ASY_PATH_ROOM];
+
+    if (!find_library(library)) {
+        return asy_say_refused("cannot find " LIBRARY " (set ASSAY_LIBDIR to the directory that holds it)");
+    }
+    *strrchr(library, '/') = '\0';
+    return path_make(path, "%s/dropin", library) && access(path, F_OK) == 0
+               ? 0
+               : asy_say_refused("there is no drop-in in %s", library);
+}
+
 // ---- commands ----
 
 static bool

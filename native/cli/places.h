@@ -10,6 +10,9 @@
 // 0, or the exit status after a sentence.
 int asy_places_preload(char path[ASY_PATH_ROOM]);
 
+// The directory whose modules take the place of Python's own. 0, or the exit status after a sentence.
+int asy_places_dropin(char path[ASY_PATH_ROOM]);
+
 // The interpreter: `asked`, else python3 beside this program, else of $VIRTUAL_ENV, else on PATH; checked as far as that is
 // possible without starting it. 0, or the exit status after a sentence.
 int asy_places_python(const char *asked, char path[ASY_PATH_ROOM]);

@@ -1,17 +1,24 @@
-"""The standard library's own modules, run over an `_lsprof` of ours."""
+"""The standard library's own modules, run over an `_lsprof` of ours.
+
+Imports what the standard modules import, and nothing else: what a program imports is in its profile.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from importlib.machinery import ModuleSpec, PathFinder
-from types import CodeType
-from typing import Any
+from importlib.machinery import PathFinder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
+    from types import CodeType, ModuleType
+    from typing import Any
+
+    Counts = tuple[int, int, float, float]
+    Label = tuple[str, int, str]
 
 DROPIN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "dropin")
-
-Counts = tuple[int, int, float, float]
-Label = tuple[str, int, str]
 
 
 def spec(name: str) -> ModuleSpec | None:
@@ -27,24 +34,35 @@ def spec(name: str) -> ModuleSpec | None:
 
 
 def run(name: str, namespace: dict[str, Any]) -> None:
-    """Run the standard module's code in `namespace`, with our `_lsprof` in place of its own."""
-    from .dropin import _lsprof
+    """Run the standard module's code in `namespace`, with our `_lsprof` in place of its own.
 
+    On an interpreter that assay has no agent for, with the standard one.
+    """
     found = spec(name)
     if found is None or found.loader is None:
         raise ModuleNotFoundError(f"No module named {name!r}", name=name)
     code = found.loader.get_code(name)  # type: ignore[attr-defined]
+    namespace["__file__"] = found.origin
+    ours = _our_lsprof()
     before = sys.modules.get("_lsprof")
-    sys.modules["_lsprof"] = _lsprof
+    if ours is not None:
+        sys.modules["_lsprof"] = ours
     try:
-        namespace["__file__"] = found.origin
         exec(code, namespace)
     finally:
-        if before is None:
-            del sys.modules["_lsprof"]
-        else:
+        if before is not None:
             sys.modules["_lsprof"] = before
+        elif ours is not None:
+            del sys.modules["_lsprof"]
     namespace["Profile"].snapshot_stats = snapshot_stats
+
+
+def _our_lsprof() -> ModuleType | None:
+    try:
+        from .dropin import _lsprof
+    except ImportError:
+        return None
+    return _lsprof
 
 
 def label(code: CodeType | str) -> Label:

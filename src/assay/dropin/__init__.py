@@ -10,11 +10,13 @@ standard library: a profiler in Python gains nothing from our engine.
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Sequence
-from importlib.machinery import ModuleSpec, PathFinder
-from pathlib import Path
-from types import ModuleType
+from importlib import import_module
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
 
 __all__ = ["NAMES", "install", "path", "uninstall"]
 
@@ -24,38 +26,44 @@ NAMES = ("_lsprof", "cProfile", "profiling")
 
 def path() -> str:
     """The directory whose modules take the place of the standard ones, where it is on sys.path."""
-    return str(Path(__file__).parent)
-
-
-class _Finder:
-    @staticmethod
-    def find_spec(
-        name: str, where: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        return PathFinder.find_spec(name, [path()]) if name in NAMES else None
+    return os.path.dirname(os.path.abspath(__file__))
 
 
 _replaced: dict[str, ModuleType] = {}  # by name: what was imported before install()
+_installed = False
 
 
-def _ours(name: str) -> bool:
-    return name.split(".")[0] in NAMES
+def _imported() -> dict[str, ModuleType]:
+    return {name: module for name, module in sys.modules.items() if name.split(".")[0] in NAMES}
 
 
 def install() -> None:
     """From here on, imports of these modules give ours. Who has imported the standard ones before keeps them."""
-    if any(isinstance(finder, _Finder) for finder in sys.meta_path):
+    global _installed
+    if _installed:
         return
-    _replaced.update({name: module for name, module in sys.modules.items() if _ours(name)})
+    from . import _lsprof
+
+    _replaced.update(_imported())
     for name in _replaced:
         del sys.modules[name]
-    sys.meta_path.insert(0, _Finder())
+    sys.modules["_lsprof"] = _lsprof
+    sys.path.insert(0, path())
+    try:
+        for name in ("profiling", "cProfile", "profiling.tracing"):
+            import_module(name)
+    finally:
+        sys.path.remove(path())
+    _installed = True
 
 
 def uninstall() -> None:
     """Imports give the standard modules again. Profiles that run go on."""
-    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Finder)]
-    for name in [name for name in sys.modules if _ours(name)]:
+    global _installed
+    if not _installed:
+        return
+    for name in _imported():
         del sys.modules[name]
     sys.modules.update(_replaced)
     _replaced.clear()
+    _installed = False

@@ -12,7 +12,12 @@ def main():
     import assay.dropin
 
     sys.path.pop()
+    try:
+        import assay._agent  # noqa: F401
+    except ImportError as problem:
+        sys.exit(f"assay: cannot profile with {sys.executable}: {problem}")
     assay.dropin.install()
+    sys.argv[0] = assay._standard.spec("cProfile").origin  # names the program in messages
     module = import_module("profiling.tracing" if sys.version_info >= (3, 15) else "cProfile")
     utils = import_module("profile" if sys.version_info < (3, 15) else "profiling.tracing._utils")._Utils
     plain = module.runctx
