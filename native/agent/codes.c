@@ -45,6 +45,7 @@ asy_codes_met(uint32_t func, PyCodeObject *code)
         return;
     }
     a->code_objects.at[func] = (PyObject *)code;
+    a->code_objects.end = func >= a->code_objects.end ? func + 1 : a->code_objects.end;
     if (held) {
         Py_INCREF(code);
     }
@@ -84,7 +85,7 @@ asy_codes_hold(void)
 
     pthread_mutex_lock(&a->lock);
     if (a->code_objects.holds++ == 0) {
-        for (uint32_t i = 0; i < a->code_objects.room; i++) {
+        for (uint32_t i = 0; i < a->code_objects.end; i++) {
             Py_XINCREF(a->code_objects.at[i]);
         }
     }
@@ -95,10 +96,10 @@ asy_codes_hold(void)
 static PyObject **
 held_take(asy_agent *a)
 {
-    PyObject **held = malloc((a->code_objects.room + 1) * sizeof(*held));
+    PyObject **held = malloc((a->code_objects.end + 1) * sizeof(*held));
     size_t count = 0;
 
-    for (uint32_t i = 0; held != NULL && i < a->code_objects.room; i++) {
+    for (uint32_t i = 0; held != NULL && i < a->code_objects.end; i++) {
         if (a->code_objects.at[i] != NULL) {
             held[count++] = a->code_objects.at[i];
         }

@@ -77,7 +77,7 @@ typedef struct {
 
     struct {           // codes.c
         PyObject **at; // by function id, owned; NULL where none is known to live; borrowed while holds is 0
-        uint32_t room, holds;
+        uint32_t room, end, holds; // end: 1 + the highest id known
     } code_objects;
     struct {                        // dropin_names.c
         struct asy_dropin_name *at; // by function id, owned

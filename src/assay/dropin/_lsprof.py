@@ -8,6 +8,7 @@ try:
 except ImportError:  # found by PYTHONPATH=$(assay dropin-path) alone
     sys.path.append(os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..")))
     import assay
+
     sys.path.pop()
 
 from assay._agent import Profiler, profiler_entry, profiler_subentry

@@ -8,6 +8,7 @@ try:
 except ImportError:  # found by PYTHONPATH=$(assay dropin-path) alone
     sys.path.append(os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", "..")))
     import assay._standard
+
     sys.path.pop()
 
 from assay._standard import spec as _spec
