@@ -249,6 +249,15 @@ on_resume_timed(PyObject *self, PyObject *const *args, size_t nargs, PyObject *n
 }
 
 static PyObject *
+on_throw_timed(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
+{
+    PyObject *r = on_throw(self, args, nargs, names);
+
+    asy_timed_enter((PyCodeObject *)args[0]);
+    return r;
+}
+
+static PyObject *
 on_return_timed(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
 {
     asy_timed_leave((PyCodeObject *)args[0]);
@@ -295,7 +304,7 @@ on_c_raise_timed(PyObject *self, PyObject *const *args, size_t nargs, PyObject *
 }
 
 static const asy_tool_callback TIMED[ASY_TOOL_EVENTS] = {
-    {"PY_START", on_start_timed},   {"PY_RESUME", on_resume_timed},  {"PY_THROW", on_resume_timed},
+    {"PY_START", on_start_timed},   {"PY_RESUME", on_resume_timed},  {"PY_THROW", on_throw_timed},
     {"PY_RETURN", on_return_timed}, {"PY_YIELD", on_yield_timed},    {"PY_UNWIND", on_unwind_timed},
     {"CALL", on_call_timed},        {"C_RETURN", on_c_return_timed}, {"C_RAISE", on_c_raise_timed},
 };

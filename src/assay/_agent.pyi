@@ -2,6 +2,9 @@ from collections.abc import Callable
 from os import PathLike
 from typing import Any, TypeVar, final
 
+from .dropin._lsprof import Profiler as Profiler
+from .dropin._lsprof import profiler_entry as profiler_entry
+from .dropin._lsprof import profiler_subentry as profiler_subentry
 from .recording import Recording
 
 F = TypeVar("F", bound=Callable[..., Any])

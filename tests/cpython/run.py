@@ -2,8 +2,9 @@
 
     tests/cpython/run.py --python P [--only ID …]
 
-They run in a virtual environment that installs the drop-in at start-up, so that the interpreters they start have it as well. What does
-not pass must be listed with its reason in left_out.toml, at most MOST_LEFT_OUT cases a version. Exit status 1: something is not.
+They run in a virtual environment that installs the drop-in at start-up, so that the interpreters they start have it
+as well. What does not pass must be listed with its reason in left_out.toml, at most MOST_LEFT_OUT cases a version.
+Exit status 1: something is not.
 """
 
 from __future__ import annotations

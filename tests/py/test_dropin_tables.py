@@ -6,14 +6,13 @@ import json
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 SCRIPTS = sorted((Path(__file__).parent / "dropin").glob("*.py"))
 
-# Runs main() of the standard profiler, which sums what shares file, line and name as ours does: it would show one of them.
+# Runs main() of the standard profiler, which sums what shares file, line and name: it would show one of them.
 REFERENCE = """
 import sys
 import cProfile

@@ -4,8 +4,8 @@
     PYTHONPATH=$(assay dropin-path) …        # the same from the start, for any program
     assay cprofile -s cumtime app.py         # the command line of cProfile
 
-They are the standard modules themselves, over an `_lsprof` of ours: docs/dropin.md says what differs. `profile` is left to the
-standard library: a profiler in Python gains nothing from our engine.
+They are the standard modules themselves, over an `_lsprof` of ours: docs/dropin.md says what differs. `profile` is
+left to the standard library: a profiler in Python gains nothing from our engine.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ try:
     import assay
 except ImportError:  # found by PYTHONPATH=$(assay dropin-path) alone
     sys.path.append(os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..")))
-    import assay
+    import assay  # noqa: F401
 
     sys.path.pop()
 

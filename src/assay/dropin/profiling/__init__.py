@@ -1,4 +1,4 @@
-"""profiling, of Python 3.15: its `tracing` on assay's engine, here in every version; the rest of it is the standard one's."""
+"""profiling, of Python 3.15: its `tracing` on assay's engine, here in every version; the rest is the standard one's."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ try:
     import assay._standard
 except ImportError:  # found by PYTHONPATH=$(assay dropin-path) alone
     sys.path.append(os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", "..")))
-    import assay._standard
+    import assay._standard  # noqa: F401
 
     sys.path.pop()
 

@@ -1,4 +1,4 @@
-"""profiling.tracing, of Python 3.15, on assay's engine: the standard module's own code; before 3.15 that of cProfile."""
+"""profiling.tracing, of Python 3.15, on assay's engine: the standard module's own code, or that of cProfile before."""
 
 import importlib
 import sys
