@@ -3,11 +3,9 @@
 Imports what the standard modules import, and nothing else: what a program imports is in its profile.
 """
 
-from __future__ import annotations
-
+import importlib.machinery
 import os
 import sys
-from importlib.machinery import PathFinder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,22 +19,22 @@ if TYPE_CHECKING:
 DROPIN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "dropin")
 
 
-def spec(name: str) -> ModuleSpec | None:
+def spec(name: str) -> "ModuleSpec | None":
     """Where the standard module is, whatever stands in front of it on sys.path. None: this version has none."""
     where = [os.path.dirname(os.__file__), *(p for p in sys.path if os.path.abspath(p) != DROPIN)]
     found = None
     for i in range(1, name.count(".") + 2):
-        found = PathFinder.find_spec(".".join(name.split(".")[:i]), where)
+        found = importlib.machinery.PathFinder.find_spec(".".join(name.split(".")[:i]), where)
         if found is None:
             return None
         where = list(found.submodule_search_locations or [])
     return found
 
 
-def run(name: str, namespace: dict[str, Any]) -> None:
+def run(name: str, namespace: "dict[str, Any]") -> None:
     """Run the standard module's code in `namespace`, with our `_lsprof` in place of its own.
 
-    On an interpreter that assay has no agent for, with the standard one.
+    On an interpreter that assay has no agent for, with the standard one. Under the standard name it stays there.
     """
     found = spec(name)
     if found is None or found.loader is None:
@@ -50,14 +48,13 @@ def run(name: str, namespace: dict[str, Any]) -> None:
     try:
         exec(code, namespace)
     finally:
-        if before is not None:
-            sys.modules["_lsprof"] = before
-        elif ours is not None:
+        if namespace["__name__"] != name and ours is not None:
             del sys.modules["_lsprof"]
+            sys.modules.update({} if before is None else {"_lsprof": before})
     namespace["Profile"].snapshot_stats = snapshot_stats
 
 
-def _our_lsprof() -> ModuleType | None:
+def _our_lsprof() -> "ModuleType | None":
     try:
         from .dropin import _lsprof
     except ImportError:
@@ -65,13 +62,13 @@ def _our_lsprof() -> ModuleType | None:
     return _lsprof
 
 
-def label(code: CodeType | str) -> Label:
+def label(code: "CodeType | str") -> "Label":
     if isinstance(code, str):
         return ("~", 0, code)
     return (code.co_filename, code.co_firstlineno, code.co_name)
 
 
-def snapshot_stats(self: Any) -> None:
+def snapshot_stats(self: "Any") -> None:
     """What was counted, into `self.stats`. Functions that share file, line and name are summed."""
     entries = self.getstats()
     flat: dict[Label, Counts] = {}
@@ -90,7 +87,7 @@ def snapshot_stats(self: Any) -> None:
     self.stats = {func: (cc, nc, tt, ct, callers[func]) for func, (nc, cc, tt, ct) in flat.items()}
 
 
-def _added(before: Counts | None, entry: Any) -> Counts:
+def _added(before: "Counts | None", entry: "Any") -> "Counts":
     nc, cc, tt, ct = before or (0, 0, 0.0, 0.0)
     calls: int = entry.callcount
     return nc + calls, cc + calls - entry.reccallcount, tt + entry.inlinetime, ct + entry.totaltime

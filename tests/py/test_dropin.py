@@ -36,9 +36,10 @@ def script(python, libdir, tmp_path):
     def run(code: str, *command: str | os.PathLike[str], status: int = 0, err: str = "") -> list:
         path = tmp_path / "script.py"
         path.write_text(START + code)
+        interpreter = [python, "-W", "ignore::DeprecationWarning:__main__"]  # 3.15: of `import profile`
         env = {**os.environ, "PYTHONPATH": str(libdir.parent), "ASSAY_LIBDIR": str(libdir)}
         done = subprocess.run(
-            [*(command or [python]), path], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=120
+            [*(command or interpreter), path], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=120
         )
         assert (done.returncode, done.stderr) == (status, err)
         return json.loads(done.stdout)

@@ -8,8 +8,6 @@ They are the standard modules themselves, over an `_lsprof` of ours: docs/dropin
 left to the standard library: a profiler in Python gains nothing from our engine.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from importlib import import_module
@@ -29,11 +27,11 @@ def path() -> str:
     return os.path.dirname(os.path.abspath(__file__))
 
 
-_replaced: dict[str, ModuleType] = {}  # by name: what was imported before install()
+_replaced: "dict[str, ModuleType]" = {}  # by name: what was imported before install()
 _installed = False
 
 
-def _imported() -> dict[str, ModuleType]:
+def _imported() -> "dict[str, ModuleType]":
     return {name: module for name, module in sys.modules.items() if name.split(".")[0] in NAMES}
 
 
