@@ -118,6 +118,7 @@ measure(asy_agent *a, bool every_thread)
         if (!a->standalone) {
             return ASY_EGONE; // the program's own session is over
         }
+        asy_thread_pause_all(); // those that the calibration met have never paused
         pthread_mutex_lock(&a->lock);
         a->fresh_epoch = a->windows == NULL ? a->epoch + 1 : a->fresh_epoch;
         pthread_mutex_unlock(&a->lock);

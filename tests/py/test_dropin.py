@@ -334,7 +334,9 @@ tell([any(e.code is f.__code__ for e in profile.getstats()) for f in (leaf, work
 
 
 @pytest.mark.parametrize("seen_before", [False, True])
-def test_a_profile_keeps_the_code_objects_of_what_it_has_seen(script, seen_before):
+def test_a_profile_keeps_the_code_objects_of_what_it_has_seen(script, python, seen_before):
+    if python.freethreaded and seen_before:
+        pytest.skip("a code object that another thread may be dropping cannot be taken there")
     assert script(f"""
 def make():
     names = {{}}
