@@ -65,7 +65,7 @@ def markdown(result: dict[str, object]) -> str:
     head = [f"{result['python']}, {result['functions']:,} functions", "ms", f"{peer} / it", "at best", "goal"]
     rows: list[list[object]] = [[peer, 1e3 * median(theirs), None, None, None]]
     for side, own in ours:
-        goal = GOAL if side in ("report", "export --to pstats") else None
+        goal = GOAL if side == "report" or side.startswith("export") else None
         rows.append([side, 1e3 * median(own), median(theirs) / median(own), min(theirs) / min(own), goal])
     return table(head, rows)  # type: ignore[arg-type]
 

@@ -64,18 +64,32 @@ set_number(json_t *o, const char *key, uint64_t n)
     set(o, key, json_integer(number(n)));
 }
 
+// Without its last `cut` bytes. `value` is moved.
 static void
-write_json(asy_out *o, json_t *value) // moved
+write_json_but(asy_out *o, json_t *value, size_t cut)
 {
     char *text = value == NULL ? NULL : json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
 
     if (text == NULL || json_object_get(value, "incomplete") != NULL) {
         o->status = o->status == ASY_OK ? ASY_ENOMEM : o->status;
     } else {
-        asy_out_put(o, text);
+        asy_out_bytes(o, text, strlen(text) - cut);
     }
     free(text);
     json_decref(value);
+}
+
+static void
+write_json(asy_out *o, json_t *value) // moved
+{
+    write_json_but(o, value, 0);
+}
+
+// An object whose end is yet to come.
+static void
+write_json_open(asy_out *o, json_t *value) // moved
+{
+    write_json_but(o, value, 1);
 }
 
 static json_t *
@@ -231,7 +245,7 @@ labels(const asy_profile_func *f)
 }
 
 static json_t *
-function(const asy_page *g, uint32_t func, const asy_row *r)
+identity(const asy_page *g, uint32_t func)
 {
     const asy_profile_func *f = &g->p->funcs[func];
     json_t *o = json_object();
@@ -247,17 +261,51 @@ function(const asy_page *g, uint32_t func, const asy_row *r)
     if (f->kind == ASY_NODE_TAG) {
         set(o, "labels", labels(f));
     }
-    set_number(o, "calls", r->calls);
-    set_number(o, "primitive_calls", r->primitive);
-    set_number(o, "resumes", r->resumes);
-    set_number(o, "unwinds", r->unwinds);
-    set_number(o, "open", r->open);
-    set_number(o, "self_ns", r->self_ns);
-    set_number(o, "wait_ns", r->wait_ns);
-    set_number(o, "total_ns", r->total_ns);
-    set_number(o, "total_wait_ns", r->total_wait_ns);
-    set_number(o, "suspended_ns", r->suspended_ns);
     return o;
+}
+
+static char *
+add_text(char *at, const char *text)
+{
+    size_t len = strlen(text);
+
+    memcpy(at, text, len);
+    return at + len;
+}
+
+static char *
+add_number(char *at, const char *key, uint64_t n)
+{
+    char digits[24], *from = digits + sizeof digits;
+
+    at = add_text(at, key);
+    do {
+        *--from = (char)('0' + n % 10);
+        n /= 10;
+    } while (n != 0);
+    memcpy(at, from, (size_t)(digits + sizeof digits - from));
+    return at + (digits + sizeof digits - from);
+}
+
+// There may be a hundred thousand of them: numbers without jansson.
+static void
+write_function(asy_page *g, uint32_t func, const asy_row *r)
+{
+    char line[512], *at = line;
+
+    at = add_number(at, ",\"calls\":", r->calls);
+    at = add_number(at, ",\"primitive_calls\":", r->primitive);
+    at = add_number(at, ",\"resumes\":", r->resumes);
+    at = add_number(at, ",\"unwinds\":", r->unwinds);
+    at = add_number(at, ",\"open\":", r->open);
+    at = add_number(at, ",\"self_ns\":", r->self_ns);
+    at = add_number(at, ",\"wait_ns\":", r->wait_ns);
+    at = add_number(at, ",\"total_ns\":", r->total_ns);
+    at = add_number(at, ",\"total_wait_ns\":", r->total_wait_ns);
+    at = add_number(at, ",\"suspended_ns\":", r->suspended_ns);
+    at = add_text(at, "}");
+    write_json_open(g->o, identity(g, func));
+    asy_out_bytes(g->o, line, (size_t)(at - line));
 }
 
 // Every function that a node names, with its row; a label has none: it was entered so often, its other numbers are 0.
@@ -290,7 +338,7 @@ write_functions(asy_page *g)
         }
         if (used[f]) {
             asy_out_put(g->o, written++ == 0 ? "\n" : ",\n");
-            write_json(g->o, function(g, f, at < count && rows[at].func == f ? &rows[at] : &none));
+            write_function(g, f, at < count && rows[at].func == f ? &rows[at] : &none);
         }
     }
     asy_out_put(g->o, "]");
@@ -316,29 +364,6 @@ write_node(asy_out *o, const asy_view_node *n, uint32_t i)
     asy_out_fmt(o, ",\"suspended_ns\":%" PRIu64 ",\"folded\":%s,\"inherited\":%s}", n->suspended_ns,
                 (n->kind & ASY_NODE_F_FOLDED) != 0 ? "true" : "false",
                 (n->kind & ASY_NODE_F_INHERITED) != 0 ? "true" : "false");
-}
-
-static char *
-add_text(char *at, const char *text)
-{
-    size_t len = strlen(text);
-
-    memcpy(at, text, len);
-    return at + len;
-}
-
-static char *
-add_number(char *at, const char *key, uint64_t n)
-{
-    char digits[24], *from = digits + sizeof digits;
-
-    at = add_text(at, key);
-    do {
-        *--from = (char)('0' + n % 10);
-        n /= 10;
-    } while (n != 0);
-    memcpy(at, from, (size_t)(digits + sizeof digits - from));
-    return at + (digits + sizeof digits - from);
 }
 
 // Of a file that has no tree: who called whom. There may be a million of them: without printf.
