@@ -23,9 +23,11 @@ void asy_backend_thread_ends(const asy_agent_thread *t);
 // True if a call of it may do so: each has to be seen.
 bool asy_backend_special(PyObject *callable);
 
+// The frames that are open when a thread is first seen go on its stack. In a fork child the program goes on where its parent stood.
+void asy_backend_inherit(asy_agent_thread *t, asy_first first);
 // The main thread's state was made: put the start-up phase under its stack.
 void asy_backend_main_thread(asy_agent_thread *t);
-// In a fork child, from inside an event: no more events.
+// In a fork child that stays unmeasured, from inside an event: no more events.
 void asy_backend_forked(void);
 
 // A node of a Python function was made: is it the program's first? Learn the thread's name. Returns the node to enter: `node`, or the

@@ -56,7 +56,7 @@ asy_codes_gone(uint32_t func)
 {
     asy_agent *a = &asy_the_agent;
 
-    if (a->alive == NULL || *a->alive == 0) {
+    if (a->alive == NULL || (!asy_agent_here() && !asy_agent_settle())) {
         return; // a fork child: whoever held the lock at the fork is not here
     }
     pthread_mutex_lock(&a->lock);

@@ -52,7 +52,7 @@ engine_make(asy_agent *a)
     if (st == ASY_OK) {
         a->standalone = true;
         a->program_begun = 1; // there are no phases: all is the program
-        st = asy_session_engine(fd, nonce, 0);
+        st = asy_session_engine(fd, nonce);
     }
     if (fd >= 0) {
         close(fd); // the mapping stays
@@ -65,7 +65,7 @@ asy_engine_need(void)
 {
     asy_agent *a = &asy_the_agent;
 
-    if (asy_engine_forked()) {
+    if (asy_engine_forked() && !asy_agent_settle()) {
         return ASY_EGONE;
     }
     if (a->tool_ready) {
@@ -74,5 +74,5 @@ asy_engine_need(void)
     if (a->renew) {
         return asy_session_renew();
     }
-    return a->proc != NULL ? asy_session_engine(-1, 0, 0) : engine_make(a);
+    return a->proc != NULL ? asy_session_engine(-1, 0) : engine_make(a);
 }

@@ -8,11 +8,11 @@
 // Errors: ASY_EGONE (a fork child: the engine stayed with its parent), those of asy_session_engine and of asy_os_shared_make.
 asy_status asy_engine_need(void);
 
-// The process was forked off one that has an engine.
+// The process was forked off one that has an engine, and has none of its own (yet).
 static inline bool
 asy_engine_forked(void)
 {
-    return asy_the_agent.alive != NULL && *asy_the_agent.alive == 0;
+    return asy_the_agent.alive != NULL && !asy_agent_here();
 }
 
 #endif

@@ -20,7 +20,7 @@ on_end(PyObject *capsule)
     asy_agent *a = &asy_the_agent;
 
     (void)capsule;
-    if (__atomic_load_n(&a->measuring, __ATOMIC_RELAXED) && *a->alive != 0) {
+    if (__atomic_load_n(&a->measuring, __ATOMIC_RELAXED) && asy_agent_here()) {
         asy_backend_kept();
     }
     __atomic_store_n(&a->tool_lost, 1, __ATOMIC_RELAXED); // what the interpreter takes away itself is no loss
@@ -44,12 +44,12 @@ end_watch(void)
 static asy_status
 engine_open(const asy_agent_entry *entry)
 {
-    asy_status st = asy_session_engine(entry->arena_fd, entry->nonce, entry->image);
+    asy_status st = asy_session_engine(entry->arena_fd, entry->nonce);
 
     if (PyErr_Occurred()) {
         bool interrupt = PyErr_ExceptionMatches(PyExc_KeyboardInterrupt);
         PyErr_Clear();
-        st = asy_session_engine(entry->arena_fd, entry->nonce, entry->image);
+        st = asy_session_engine(entry->arena_fd, entry->nonce);
         PyErr_Clear();
         if (interrupt) {
             PyErr_SetInterrupt();
@@ -86,7 +86,7 @@ asy_agent_lose(int which)
     if (which == ASY_LOSS_SUBINTERPS && !asy_cpython_has_sub_interpreter()) {
         return; // posix imported once more
     }
-    if (a->proc != NULL && which >= 0 && which < ASY_LOSS_COUNT) {
+    if (a->proc != NULL && asy_agent_here() && which >= 0 && which < ASY_LOSS_COUNT) {
         asy_arena_lose(&a->arena, a->slot, which, 1);
     }
 }
@@ -99,4 +99,21 @@ asy_agent_exec(int about)
     if (a->proc != NULL && a->own_pid == (uint64_t)getpid()) {
         __atomic_store_n(&a->proc->end_ticks, about != 0 ? asy_agent_ticks() : 0, __ATOMIC_RELAXED);
     }
+}
+
+EXPORT void
+asy_agent_exit(int status)
+{
+    asy_agent *a = &asy_the_agent;
+
+    if (a->proc != NULL && a->own_pid == (uint64_t)getpid()) {
+        __atomic_store_n(&a->proc->exit_status, 1 + ((uint64_t)status & 255), __ATOMIC_RELAXED);
+        __atomic_store_n(&a->proc->exit_ticks, asy_agent_ticks(), __ATOMIC_RELEASE);
+    }
+}
+
+EXPORT void *
+asy_agent_head(void)
+{
+    return asy_the_agent.arena.head;
 }

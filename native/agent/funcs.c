@@ -72,6 +72,7 @@ table_id(asy_func_table *table, uint64_t key, uint64_t name, bool *fresh)
     row = table_find(table, key, name);
     *row =
         (asy_func_row){key, name, (uint32_t)__atomic_fetch_add(&asy_the_agent.proc->next_func, 1, __ATOMIC_RELAXED), 0};
+    asy_the_agent.func_top = row->func + 1;
     table->used++;
     return row->func;
 }
@@ -152,7 +153,7 @@ code_died(PyCodeObject *code)
     asy_func_row *row;
     uint32_t func = 0;
 
-    if (*a->alive == 0) {
+    if (!asy_agent_here() && !asy_agent_settle()) {
         return; // a fork child: whoever held the lock at the fork is not here
     }
     pthread_mutex_lock(&a->lock);

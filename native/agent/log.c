@@ -28,6 +28,27 @@ chunk_take(asy_agent *a)
     return true;
 }
 
+// Where a record is to be found later: not where the program may take it back.
+static const void *
+record_keep(asy_agent *a, const uint8_t *record, uint32_t bytes)
+{
+    if (a->standalone) {
+        return record;
+    }
+    if (a->log.copies == NULL || a->log.copied + bytes > ASY_CHUNK_BYTES) {
+        uint8_t *fresh = asy_agent_alloc(ASY_CHUNK_BYTES, false);
+
+        if (fresh == NULL) {
+            return NULL;
+        }
+        a->log.copies = fresh; // those before stay
+        a->log.copied = 0;
+    }
+    memcpy(a->log.copies + a->log.copied, record, bytes);
+    a->log.copied += bytes;
+    return a->log.copies + a->log.copied - bytes;
+}
+
 // Ids beyond what the index can hold have a record, but none that asy_log_find knows.
 static void
 index_put(asy_agent *a, uint32_t func, const void *record)
@@ -68,7 +89,7 @@ asy_log_write(uint32_t func, uint32_t kind, uint32_t flags, uint32_t line, const
         return;
     }
     asy_symbol_write(a->log.base + a->log.used, func, kind, flags, line, texts, count);
-    index_put(a, func, a->log.base + a->log.used); // the process's is func 0
+    index_put(a, func, record_keep(a, a->log.base + a->log.used, bytes)); // the process's is func 0
     a->log.used += bytes;
     __atomic_store_n(&a->arena.chunks[a->log.chunk].sym_bytes, a->log.used, __ATOMIC_RELEASE);
 }
@@ -79,7 +100,7 @@ asy_log_find(uint32_t func)
     asy_agent *a = &asy_the_agent;
     const asy_symbol *found = NULL;
 
-    bool forked = *a->alive == 0; // whoever held the lock at the fork is not here; nobody writes
+    bool forked = !asy_agent_here(); // whoever held the lock at the fork is not here; nobody writes
 
     if (!forked) {
         pthread_mutex_lock(&a->lock);

@@ -370,8 +370,7 @@ asy_backend_special(PyObject *callable)
 void
 asy_backend_forked(void)
 {
-    if (asy_the_agent.tool_id >= 0 && asy_the_agent.fork_seen == 1) {
-        asy_the_agent.fork_seen = 2;
+    if (asy_the_agent.tool_id >= 0) {
         asy_tool_off();
     }
 }

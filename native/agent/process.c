@@ -1,6 +1,7 @@
 // process.c: the agent of this process: memory, clock, the arena.
 #include "agent/process.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -20,7 +21,7 @@ private_add(uint64_t bytes)
     asy_agent *a = &asy_the_agent;
     uint64_t now = __atomic_add_fetch(&a->private_bytes, bytes, __ATOMIC_RELAXED);
 
-    if (a->proc != NULL && a->alive != NULL && *a->alive != 0) { // not in a fork child
+    if (a->proc != NULL && a->alive != NULL && asy_agent_here()) {
         __atomic_store_n(&a->proc->resident_bytes, now + __atomic_load_n(&a->arena.populated_bytes, __ATOMIC_RELAXED),
                          __ATOMIC_RELAXED);
     }
@@ -65,29 +66,51 @@ asy_agent_outer_id(const char *link, uint64_t own)
     return *end == '\0' && id != 0 ? id : own;
 }
 
+// The number that stands `fields` fields after `at`, which points into a line of /proc/PID/stat; 0: none.
 static uint64_t
-own_start_time(void)
+stat_number(const char *at, int fields)
+{
+    while (at != NULL && fields-- > 0) {
+        at = strchr(at + 1, ' ');
+    }
+    return at != NULL ? strtoull(at, NULL, 10) : 0;
+}
+
+void
+asy_agent_own_stat(uint64_t *start_time, uint64_t *parent)
 {
     char text[1024];
-    ssize_t n;
-    const char *s;
-    uint64_t v = 0;
-    FILE *f = fopen("/proc/self/stat", "re");
+    int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : 0;
+    const char *name_end;
 
-    if (f == NULL) {
-        return 0;
+    if (fd >= 0) {
+        close(fd);
     }
-    n = (ssize_t)fread(text, 1, sizeof(text) - 1, f);
-    fclose(f);
     text[n > 0 ? n : 0] = 0;
-    s = strrchr(text, ')'); // field 2 may hold anything; field 22 is the 20th after it
-    for (int field = 0; s != NULL && field < 20; field++) {
-        s = strchr(s + 1, ' ');
+    name_end = strrchr(text, ')'); // field 2 may hold anything
+    *parent = stat_number(name_end, 2);
+    *start_time = stat_number(name_end, 20); // field 22
+}
+
+// Programs of this process, one before the other by exec, that have a row.
+static uint64_t
+own_image(const asy_arena *arena, uint64_t pid, uint64_t start_time)
+{
+    uint64_t claims = __atomic_load_n(&arena->head->next_proc, __ATOMIC_RELAXED) - 1; // lowest row first
+    uint64_t image = 0;
+
+    for (uint64_t i = 0; i < claims && i < ASY_PROC_MAX; i++) {
+        const asy_proc *p = &arena->procs[i];
+        uint64_t its = __atomic_load_n(&p->image, __ATOMIC_RELAXED);
+
+        if (__atomic_load_n(&p->state, __ATOMIC_ACQUIRE) == ASY_PROC_LIVE &&
+            __atomic_load_n(&p->pid, __ATOMIC_RELAXED) == pid &&
+            __atomic_load_n(&p->start_time, __ATOMIC_RELAXED) == start_time && its >= image) {
+            image = its + 1;
+        }
     }
-    for (; s != NULL && s[1] >= '0' && s[1] <= '9'; s++) {
-        v = v * 10 + (uint64_t)(s[1] - '0');
-    }
-    return v;
+    return image;
 }
 
 // How long a tick is, roughly: the gap rule needs no more. Exact scales are made outside, from longer spans.
@@ -132,15 +155,16 @@ tables_make(asy_agent *a)
     if (a->suspend.rows == NULL || a->alive == NULL) {
         return ASY_ENOMEM;
     }
-    *a->alive = 1;
+    *a->alive = ASY_AGENT_HERE;
     return ASY_OK;
 }
 
 asy_status
-asy_agent_open(int fd, uint64_t nonce, uint64_t image)
+asy_agent_open(int fd, uint64_t nonce)
 {
     asy_agent *a = &asy_the_agent;
     asy_status st = tables_make(a);
+    uint64_t start_time, parent;
 
     if (st != ASY_OK) {
         return st;
@@ -151,13 +175,18 @@ asy_agent_open(int fd, uint64_t nonce, uint64_t image)
     }
     a->clock = a->arena.head->clock == ASY_CLOCK_COUNTER ? ASY_CLOCK_COUNTER : ASY_CLOCK_NS;
     a->own_pid = (uint64_t)getpid();
-    st = asy_arena_claim_proc(&a->arena, asy_agent_outer_id("/proc/self", a->own_pid), own_start_time(), image,
+    a->outer_pid = asy_agent_outer_id("/proc/self", a->own_pid);
+    asy_agent_own_stat(&start_time, &parent);
+    st = asy_arena_claim_proc(&a->arena, a->outer_pid, start_time, own_image(&a->arena, a->outer_pid, start_time),
                               &a->slot);
     if (st != ASY_OK) {
         asy_arena_detach(&a->arena);
         return st;
     }
     a->proc = &a->arena.procs[a->slot];
+    a->serial = a->proc->serial;
+    a->func_top = 1;
+    a->proc->parent_pid = parent;
     a->gap_ticks = a->arena.head->cpu_gap_ticks;
     a->node_max = (uint32_t)a->arena.head->node_max;
     a->c_calls = (a->arena.head->options & ASY_OPT_NO_C_CALLS) == 0;
@@ -168,17 +197,4 @@ asy_agent_open(int fd, uint64_t nonce, uint64_t image)
     a->proc->start_ticks = asy_agent_ticks();
     __atomic_store_n(&a->proc->state, ASY_PROC_LIVE, __ATOMIC_RELEASE);
     return ASY_OK;
-}
-
-void
-asy_agent_forked(void)
-{
-    asy_agent *a = &asy_the_agent;
-    int seen = 0;
-
-    if (__atomic_compare_exchange_n(&a->fork_seen, &seen, 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
-        asy_arena_forked(&a->arena);
-        asy_arena_lose(&a->arena, a->slot, ASY_LOSS_FORKS, 1);
-        __atomic_store_n(&a->measuring, 0, __ATOMIC_RELEASE);
-    }
 }

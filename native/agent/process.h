@@ -32,12 +32,15 @@ typedef struct {
 
 typedef struct {
     asy_arena arena;
-    uint32_t slot;    // of the process table
-    asy_proc *proc;   // that row
-    uint64_t own_pid; // as this process sees itself
-    int measuring;    // atomic; 0 = callbacks do nothing
-    uint32_t looks;   // atomic; ASY_LOOK_*
-    uint64_t epoch;   // atomic; one more each time measuring begins: stacks of before are read anew
+    uint32_t slot;      // of the process table
+    asy_proc *proc;     // that row
+    uint64_t own_pid;   // as this process sees itself
+    uint64_t outer_pid; // as /proc names it
+    uint64_t serial;    // of that row
+    uint64_t costs[4];  // that were calibrated: those of the row, for fork children
+    int measuring;      // atomic; 0 = callbacks do nothing
+    uint32_t looks;     // atomic; ASY_LOOK_*
+    uint64_t epoch;     // atomic; one more each time measuring begins: stacks of before are read anew
     asy_clock_kind clock;
     asy_clock_pair begin;
     uint64_t ns_q20;   // ns per tick × 2^20, rough (for the gap rule)
@@ -53,12 +56,15 @@ typedef struct {
     int timed;                  // profiles with a timer of the program's that are begun
     uint64_t fresh_epoch; // under lock; stacks of before it begin with an empty tree: nobody needs what they counted
 
-    uint64_t *alive; // a MADV_WIPEONFORK word: 0 in a fork child
-    int fork_seen;   // atomic
+    uint64_t *alive;                // atomic; ASY_AGENT_*, in MADV_WIPEONFORK memory
+    uint64_t forks;                 // how often a measured process was forked on the way to this one
+    struct asy_agent_thread *wiped; // atomic; of the thread that was forked: all zero, to be used again
+    bool fork_first;                // that thread has no stack yet
     asy_suspend suspend;
 
     pthread_mutex_t lock;                  // function tables; first-sight path only
     asy_func_table codes, callables, tags; // by content; by definition; by labels
+    uint32_t func_top;                     // the first id that was not given yet
     asy_func_table living;                 // without ASY_CPYTHON_CODE_SLOTS: by address of the code object
     uint64_t code_deaths;                  // atomic
     bool greenlets;                        // the greenlet package was seen
@@ -73,6 +79,9 @@ typedef struct {
         uint32_t used, chunk, chunks;
         uint32_t room;
         const void **index; // by function id, owned
+        uint8_t *
+            copies; // owned: of the records, for fork children: the program takes back the chunks of a process that has died
+        uint32_t copied;
     } log;
 
     struct {           // codes.c
@@ -89,8 +98,9 @@ typedef struct {
     pthread_key_t thread_key;
     bool thread_key_made;
     uint64_t program_token; // atomic; shadow-stack token of it while it runs
-    int program_begun;      // atomic
-    bool embedding;         // a second piece of __main__ ran: the program ends with the process
+    uint32_t program_func;
+    int program_begun; // atomic
+    bool embedding;    // a second piece of __main__ ran: the program ends with the process
     PyObject *name_threading, *name_active, *name_name, *name_get; // interned str, owned
     PyTypeObject *bound_slot_type;                                 // borrowed, static; NULL = unknown
     PyObject *monitoring;                                          // sys.monitoring, owned; NULL without
@@ -131,9 +141,28 @@ asy_agent_ticks(void)
 
 // Attach to the arena behind fd, claim a process row, prepare tables and calibrate. The caller switches events on.
 // Errors: as asy_arena_attach and asy_arena_claim_proc.
-asy_status asy_agent_open(int fd, uint64_t nonce, uint64_t image);
+asy_status asy_agent_open(int fd, uint64_t nonce);
 
-// In a fork child, at its first event: count it, measure nothing more. Idempotent.
-void asy_agent_forked(void);
+// What asy_agent.alive says. A fork child finds it wiped.
+enum {
+    ASY_AGENT_FORKED = 0,   // a fork child that has not been looked at
+    ASY_AGENT_HERE = 1,     // the engine is this process's
+    ASY_AGENT_SETTLING = 2, // another thread is just looking
+    ASY_AGENT_REFUSED = 3,  // the engine stayed with the parent; events are still on
+    ASY_AGENT_OFF = 4,      // …and are off
+};
+
+static inline bool
+asy_agent_here(void)
+{
+    return __atomic_load_n(asy_the_agent.alive, __ATOMIC_ACQUIRE) == ASY_AGENT_HERE;
+}
+
+// fork.c: in a fork child, the first who comes makes a process of its own of it, with a row in the arena: runs no Python code, takes no lock
+// of before. True: the engine is this process's. False: it stays unmeasured (standalone, the session is over, or there is no row: counted).
+bool asy_agent_settle(void);
+
+// When the calling process started, in clock ticks since boot, and its parent, as /proc names them; 0: unreadable.
+void asy_agent_own_stat(uint64_t *start_time, uint64_t *parent);
 
 #endif

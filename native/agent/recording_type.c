@@ -156,7 +156,7 @@ process_make(PyObject *self, uint32_t i)
 {
     const asy_profile_process *p = &((loaded *)self)->p->processes[i];
 
-    return Py_BuildValue("KKKKKKKNNNLIKKiiKKKKKN", p->pid, p->parent_pid, p->image, p->start_ns, p->end_ns,
+    return Py_BuildValue("KKKKKKKKNNNLIKKiiKKKKKN", p->pid, p->parent_pid, p->image, p->merged, p->start_ns, p->end_ns,
                          p->python_version, p->flags, text(p->executable), text(p->command), text(p->cwd),
                          p->main_thread == UINT32_MAX ? -1LL : (long long)p->main_thread, (unsigned)p->program_node,
                          p->program_ns, p->program_end_ns, p->exited, p->status, p->cost_py_in_ps, p->cost_py_out_ps,

@@ -60,7 +60,7 @@ extra_open(asy_agent *a)
 }
 
 asy_status
-asy_session_engine(int fd, uint64_t nonce, uint64_t image)
+asy_session_engine(int fd, uint64_t nonce)
 {
     asy_agent *a = &asy_the_agent;
     asy_status st = names_make(a);
@@ -73,7 +73,7 @@ asy_session_engine(int fd, uint64_t nonce, uint64_t image)
         a->thread_key_made = st == ASY_OK;
     }
     if (st == ASY_OK && a->proc == NULL) { // else an earlier try got that far
-        st = asy_agent_open(fd, nonce, image);
+        st = asy_agent_open(fd, nonce);
     }
     if (st == ASY_OK) {
         st = asy_funcs_watch();
@@ -84,6 +84,7 @@ asy_session_engine(int fd, uint64_t nonce, uint64_t image)
     if (st == ASY_OK) {
         a->tool_ready = asy_calibrate();
         st = a->tool_ready ? ASY_OK : ASY_EINVAL;
+        memcpy(a->costs, &a->proc->cost_py_in, sizeof(a->costs));
     }
     return st;
 }

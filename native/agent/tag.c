@@ -149,7 +149,7 @@ asy_tag_release(asy_tag *tag)
         __atomic_store_n(&l->ended, true, __ATOMIC_RELAXED);
     }
     asy_tag_links_unlock();
-    if (func == 0 || a->proc == NULL || (a->alive != NULL && *a->alive == 0)) {
+    if (func == 0 || a->proc == NULL || (a->alive != NULL && !asy_agent_here())) {
         return true;
     }
     pthread_mutex_lock(&a->lock);

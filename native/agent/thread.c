@@ -18,6 +18,7 @@ __thread asy_agent_thread *asy_thread_tls __attribute__((tls_model("initial-exec
 __thread bool asy_thread_unmeasured __attribute__((tls_model("initial-exec"))) = false;
 
 __thread uint64_t asy_thread_wanted __attribute__((tls_model("initial-exec"))) = 0;
+static __thread bool main_thread __attribute__((tls_model("initial-exec"))); // or forked off it
 
 #define NAME_TRIES 64u
 #define REFUSED_EVENTS 4096u // that a thread without memory lets pass before it asks again
@@ -196,7 +197,8 @@ identity_fill(asy_agent *a, asy_thread *th, uint64_t serial)
     th->serial = serial;
     th->native_id = a->proc->pid == a->own_pid ? own_id : asy_agent_outer_id("/proc/thread-self", own_id);
     th->ident = (uint64_t)PyThread_get_thread_ident();
-    if (own_id == a->own_pid) {
+    main_thread = a->forks == 0 ? own_id == a->own_pid : main_thread;
+    if (main_thread) {
         th->flags |= ASY_THREAD_F_MAIN;
         __atomic_store_n(&a->proc->main_thread, serial, __ATOMIC_RELAXED);
         memcpy(th->name, "MainThread", 10);
@@ -245,7 +247,8 @@ thread_make(void)
 {
     asy_agent *a = &asy_the_agent;
     uint64_t serial = __atomic_fetch_add(&a->proc->next_thread, 1, __ATOMIC_RELAXED);
-    asy_agent_thread *t = asy_agent_alloc(sizeof(*t), true);
+    asy_agent_thread *wiped = __atomic_exchange_n(&a->wiped, NULL, __ATOMIC_RELAXED);
+    asy_agent_thread *t = wiped != NULL ? wiped : asy_agent_alloc(sizeof(*t), true);
     asy_tree_store store = store_of(t);
     uint32_t index;
     void *data;
@@ -326,21 +329,50 @@ thread_again(asy_agent *a, asy_agent_thread *t)
     t->greenlets_hooked = false; // another greenlet may be running
 }
 
+// The engine is this process's, also where that is a fork child.
+static bool
+is_here(asy_agent *a)
+{
+    uint64_t refused_now = ASY_AGENT_REFUSED;
+
+    if (asy_agent_here() || asy_agent_settle()) {
+        return true;
+    }
+    if (__atomic_compare_exchange_n(a->alive, &refused_now, ASY_AGENT_OFF, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+        asy_backend_forked();
+    }
+    return false;
+}
+
+// This event may be measured: the texts of tags are made, which runs anything, even a fork.
+static bool
+is_measured(asy_agent *a)
+{
+    uint64_t forks;
+
+    do {
+        if ((a->alive != NULL && !is_here(a)) || asy_thread_unmeasured ||
+            !__atomic_load_n(&a->measuring, __ATOMIC_ACQUIRE) || !wanted(a)) {
+            return false;
+        }
+        forks = a->forks;
+        if (!asy_tags_ready()) {
+            return false;
+        }
+    } while ((a->alive != NULL && !asy_agent_here()) || forks != a->forks);
+    return __atomic_load_n(&a->measuring, __ATOMIC_ACQUIRE);
+}
+
 asy_agent_thread *
 asy_thread_slow(asy_first first)
 {
     asy_agent *a = &asy_the_agent;
-    asy_agent_thread *t = asy_thread_tls;
+    asy_agent_thread *t;
 
-    if (a->alive != NULL && *a->alive == 0) {
-        asy_agent_forked();
-        asy_backend_forked();
+    if (!is_measured(a)) {
         return NULL;
     }
-    if (asy_thread_unmeasured || !__atomic_load_n(&a->measuring, __ATOMIC_ACQUIRE) || !wanted(a) || !asy_tags_ready() ||
-        !__atomic_load_n(&a->measuring, __ATOMIC_ACQUIRE)) {
-        return NULL;
-    }
+    t = asy_thread_tls;
     if (t == NULL) {
         t = thread_new();
         if (t == NULL) {
@@ -350,7 +382,7 @@ asy_thread_slow(asy_first first)
     } else {
         thread_again(a, t);
     }
-    asy_thread_inherit(t, first);
+    asy_backend_inherit(t, first);
     asy_greenlets_hook(t);
     asy_word_store(&t->tree.thread->last_ticks, asy_agent_ticks());
     return t;

@@ -21,7 +21,7 @@ lose(void)
     asy_agent *a = &asy_the_agent;
     int kept = 0;
 
-    if (__atomic_load_n(&a->measuring, __ATOMIC_RELAXED) && *a->alive != 0 && a->tool_ready &&
+    if (__atomic_load_n(&a->measuring, __ATOMIC_RELAXED) && asy_agent_here() && a->tool_ready &&
         __atomic_compare_exchange_n(&a->tool_lost, &kept, 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
         asy_arena_lose(&a->arena, a->slot, ASY_LOSS_HOOK, 1);
     }

@@ -147,6 +147,7 @@ asy_window_begin(asy_tag *only, bool every_thread, asy_window **out)
     if (w == NULL) {
         return st == ASY_OK ? ASY_ENOMEM : st;
     }
+    w->forks = a->forks;
     st = measure(a, every_thread);
     asy_thread_want();
     losses_read(w->losses); // before a look at this thread, whose hook may be another's
@@ -247,7 +248,7 @@ window_close(asy_window *w, bool rows)
 void
 asy_window_end(asy_window *w)
 {
-    if (asy_engine_forked()) {
+    if (asy_engine_forked() || w->forks != asy_the_agent.forks) {
         w->lost = true;
         return;
     }
@@ -260,7 +261,7 @@ asy_window_end(asy_window *w)
 void
 asy_window_drop(asy_window *w)
 {
-    if (!asy_engine_forked()) {
+    if (!asy_engine_forked() && w->forks == asy_the_agent.forks) {
         window_close(w, false);
     }
 }
@@ -293,7 +294,7 @@ asy_window_look(asy_window *w, asy_window_row **rows)
     uint64_t now;
 
     *rows = NULL;
-    if (asy_engine_forked()) {
+    if (asy_engine_forked() || w->forks != a->forks) {
         return true;
     }
     self_charge();

@@ -42,6 +42,7 @@ typedef struct asy_window {
     asy_clock_pair begin, end;
     uint64_t start_unix_ns;
     uint32_t scope;         // function of a tag: what runs inside it, and nothing else; 0 = everything
+    uint64_t forks;         // of the agent, when it began
     bool lost;              // the process was forked: there is nothing to be had in the child
     uint64_t thread;        // serial of the one thread that it is of; 0: all
     asy_window_base *bases; // owned

@@ -1,7 +1,6 @@
 // measure.c: make the arena, harvest it, end the recording.
 #include "cli/measure.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "cli/others.h"
+#include "cli/refusals.h"
 #include "core/arena.h"
 #include "core/clock.h"
 #include "harvest/harvest.h"
@@ -21,16 +22,6 @@
 #define WRITE_MAX_NS (30 * SECOND_NS)
 #define CPU_GAP_NS 20000u // a thread's CPU clock costs 540 ns, so that shorter gaps do not ask it
 #define ARENA_LEAST_BYTES (2u * 1024 * 1024)
-#define OTHERS_MAX 64
-#define OLDEST_MINOR 11
-#define NEWEST_MINOR 15
-
-typedef struct {
-    uint64_t pid;
-    uint64_t start_time; // as we see it: in a time namespace of its own the process sees another one
-    int fd;
-    bool dead;
-} other;
 
 struct asy_measure {
     asy_arena arena;
@@ -44,12 +35,8 @@ struct asy_measure {
     bool whole;        // the recording has its end, be it in memory
     bool saved;        // the file has counts
     asy_status status; // the first failure to take over a process that had ended
-    int other_count;
-    other others[OTHERS_MAX]; // alive when last looked at
-    struct {
-        uint64_t pid, start_time;
-    } met[ASY_PROC_MAX]; // by row
-    char unmeasured[200];
+    asy_others others;
+    char unmeasured[ASY_REFUSAL_TEXT];
 };
 
 // How many ticks CPU_GAP_NS are, roughly: from the time that making the arena took.
@@ -164,6 +151,7 @@ asy_measure_new(const asy_measure_plan *plan, int out_fd, const asy_write_sessio
         asy_measure_free(m);
         return st;
     }
+    asy_others_begin(&m->others, &m->arena, m->harvest, m->clock, m->begin);
     m->arena.head->cpu_gap_ticks = gap_ticks(m, asy_clock_take_pair(m->clock));
     *out = m;
     return ASY_OK;
@@ -180,11 +168,7 @@ asy_measure_free(asy_measure *m)
     if (m->attached) {
         asy_arena_detach(&m->arena);
     }
-    for (int i = 0; i < m->other_count; i++) {
-        if (m->others[i].fd >= 0) {
-            close(m->others[i].fd);
-        }
-    }
+    asy_others_free(&m->others);
     arena_drop(m);
     free(m);
 }
@@ -192,7 +176,7 @@ asy_measure_free(asy_measure *m)
 void
 asy_measure_session_value(const asy_measure *m, char *text, size_t size)
 {
-    snprintf(text, size, "%ld:%d:%016llx:" ASY_SESSION_TAKE, (long)getpid(), m->arena_fd, (unsigned long long)m->nonce);
+    snprintf(text, size, "%ld:%d:%016llx", (long)getpid(), m->arena_fd, (unsigned long long)m->nonce);
 }
 
 // All that the writer was given up to the last flush.
@@ -224,150 +208,53 @@ asy_measure_poll(asy_measure *m)
 // ---- processes that are not our child ----
 
 static void
-others_drop_dead(asy_measure *m)
+others_look(asy_measure *m, uint64_t child)
 {
-    int kept = 0;
+    asy_status st = asy_others_look(&m->others, child);
 
-    for (int i = 0; i < m->other_count; i++) {
-        if (!m->others[i].dead) {
-            m->others[kept++] = m->others[i];
-        } else if (m->others[i].fd >= 0) {
-            close(m->others[i].fd);
-        }
-    }
-    m->other_count = kept;
+    m->status = m->status == ASY_OK ? st : m->status;
 }
 
-static void
-take_dead(asy_measure *m, uint64_t pid, int exited, int status)
+int
+asy_measure_others(asy_measure *m, uint64_t child, int *fds, int room)
+{
+    others_look(m, child);
+    return asy_others_fds(&m->others, fds, room);
+}
+
+void
+asy_measure_child_died(asy_measure *m, uint64_t pid, int exited, int status)
 {
     asy_status st = asy_harvest_process_died(m->harvest, pid, asy_clock_ticks(m->clock), exited, status);
 
     m->status = m->status == ASY_OK ? st : m->status;
 }
 
-static bool
-has_ended(const other *o)
-{
-    struct pollfd p = {.fd = o->fd, .events = POLLIN};
-
-    return o->fd >= 0 ? poll(&p, 1, 0) == 1 : asy_os_process_start(o->pid) != o->start_time;
-}
-
-static void
-others_bury(asy_measure *m)
-{
-    for (int i = 0; i < m->other_count; i++) {
-        other *o = &m->others[i];
-
-        if (has_ended(o)) {
-            o->dead = true;
-            take_dead(m, o->pid, 0, 0);
-        }
-    }
-    others_drop_dead(m);
-}
-
-// Rows of processes that we have not met yet. What has ended already was too short to be watched. In doubt one is alive: memory
-// must not be taken from under it.
-static void
-others_find(asy_measure *m, uint64_t child)
-{
-    for (uint32_t i = 0; i < ASY_PROC_MAX && m->other_count < OTHERS_MAX; i++) {
-        const asy_proc *row = &m->arena.procs[i];
-        uint64_t start_time;
-        other o = {.fd = -1};
-
-        if (__atomic_load_n(&row->state, __ATOMIC_ACQUIRE) != ASY_PROC_LIVE) {
-            continue;
-        }
-        o.pid = __atomic_load_n(&row->pid, __ATOMIC_RELAXED);
-        start_time = __atomic_load_n(&row->start_time, __ATOMIC_RELAXED);
-        if (o.pid == child || (m->met[i].pid == o.pid && m->met[i].start_time == start_time)) {
-            continue;
-        }
-        m->met[i].pid = o.pid;
-        m->met[i].start_time = start_time;
-        o.fd = asy_os_process_watch(o.pid);
-        o.start_time = asy_os_process_start(o.pid);
-        if (o.start_time == 0) {
-            if (o.fd >= 0) {
-                close(o.fd);
-            }
-            take_dead(m, o.pid, 0, 0);
-            continue;
-        }
-        m->others[m->other_count++] = o;
-    }
-}
-
-int
-asy_measure_others(asy_measure *m, uint64_t child, int *fds, int room)
-{
-    int n = 0;
-
-    others_bury(m);
-    others_find(m, child);
-    for (int i = 0; i < m->other_count && n < room; i++) {
-        if (m->others[i].fd >= 0) {
-            fds[n++] = m->others[i].fd;
-        }
-    }
-    return n;
-}
-
-void
-asy_measure_child_died(asy_measure *m, uint64_t pid, int exited, int status)
-{
-    take_dead(m, pid, exited, status);
-}
-
 // ---- the end ----
 
-static bool
-is_supported(unsigned major, unsigned minor)
-{
-    return major == 3 && minor >= OLDEST_MINOR && minor <= NEWEST_MINOR;
-}
-
-// Why the last Python that the preload gave up on was not measured.
+// What ran unprofiled: a sentence for whoever started it where nothing else was measured, else remarks of the recording.
 static void
-refusal_text(const asy_arena_head *head, char *text, size_t size)
+explain(asy_measure *m, bool measured)
 {
-    uint64_t version = __atomic_load_n(&head->refused_version, __ATOMIC_RELAXED);
-    uint64_t why = __atomic_load_n(&head->refused_why, __ATOMIC_RELAXED);
-    unsigned major = (unsigned)(version >> 24) & 255, minor = (unsigned)(version >> 16) & 255;
-    const char *threaded = (version & ASY_REFUSED_THREADED) != 0 ? "t" : "";
+    const asy_refusal *rows = m->arena.head->refusals;
+    char note[ASY_REFUSAL_TEXT];
+    uint32_t count = 0;
 
-    if ((why & 255) == ASY_REFUSED_START) {
-        snprintf(text, size, "the agent could not begin (%s)", asy_status_text((asy_status)(why >> 8 & 255)));
-    } else if ((why & 255) == ASY_REFUSED_LOAD) {
-        snprintf(text, size, "the agent for Python %u.%u%s does not load", major, minor, threaded);
-    } else if (is_supported(major, minor)) {
-        snprintf(text, size, "this assay was not built for Python %u.%u%s", major, minor, threaded);
-    } else {
-        snprintf(text, size, "Python %u.%u is not supported (3.%d to 3.%d are)", major, minor, OLDEST_MINOR,
-                 NEWEST_MINOR);
+    for (uint32_t i = 0; i < ASY_REFUSALS; i++) {
+        if (!asy_refusal_note(&rows[i], measured, note, sizeof note)) {
+            continue;
+        }
+        count++;
+        asy_write_note(m->writer, note);
+        if (!measured && count == 1) {
+            memcpy(m->unmeasured, note, sizeof m->unmeasured);
+        }
     }
-}
-
-static void
-explain(asy_measure *m, const asy_arena_head *head, bool measured)
-{
-    uint64_t refused = __atomic_load_n(&head->refused, __ATOMIC_ACQUIRE);
-    char why[120];
-
-    refusal_text(head, why, sizeof why);
-    if (refused == 0) {
-        snprintf(m->unmeasured, sizeof m->unmeasured, "%s",
-                 measured ? ""
-                          : "no CPython 3.11 to 3.15 reached us (none was started, or as another user or in a "
-                            "container): ran unprofiled");
-    } else if (!measured) {
-        snprintf(m->unmeasured, sizeof m->unmeasured, "%s: ran unprofiled", why);
-    } else {
-        snprintf(m->unmeasured, sizeof m->unmeasured, "%llu more Python%s ran unprofiled: %s",
-                 (unsigned long long)refused, refused > 1 ? "s" : "", why);
+    if (!measured && count == 0) {
+        snprintf(m->unmeasured, sizeof m->unmeasured,
+                 "no CPython 3.11 to 3.15 reached us (none was started, or as another user or in a container): ran "
+                 "unprofiled");
+        asy_write_note(m->writer, m->unmeasured);
     }
 }
 
@@ -380,19 +267,15 @@ asy_measure_finish(asy_measure *m, asy_measured *measured)
     asy_status st;
 
     __atomic_store_n(&head->stop, 1, __ATOMIC_RELEASE); // what outlives us measures for nobody
+    others_look(m, 0);                                  // also those that lived too short for the loop to see them
     now = asy_clock_take_pair(m->clock);
-    others_find(m, 0); // also those that lived too short for the loop to see them
-    others_bury(m);
     st = asy_harvest_finish(m->harvest, now);
     st = st == ASY_OK ? m->status : st;
     totals = asy_harvest_count(m->harvest);
     *measured = totals.programs > 0         ? ASY_MEASURED_PROGRAM
                 : totals.processes_seen > 0 ? ASY_MEASURED_START
                                             : ASY_MEASURED_NOTHING;
-    explain(m, head, totals.processes_seen > 0);
-    if (m->unmeasured[0] != '\0') {
-        asy_write_note(m->writer, m->unmeasured);
-    }
+    explain(m, totals.processes_seen > 0);
     if (st == ASY_OK) {
         st = asy_write_session_end(m->writer, now.ns - m->begin.ns);
     }

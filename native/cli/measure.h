@@ -52,7 +52,7 @@ const void *asy_measure_bytes(const asy_measure *m, size_t *len);
 // Something of what was measured is in the file: known after asy_measure_finish.
 bool asy_measure_saved(const asy_measure *m);
 
-// What ran unprofiled and why, a sentence: borrowed from `m`, valid after asy_measure_finish. "": nothing did.
+// Why nothing was measured, a sentence: borrowed from `m`, valid after asy_measure_finish. "": something was.
 const char *asy_measure_unmeasured(const asy_measure *m);
 
 #endif

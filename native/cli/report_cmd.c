@@ -32,6 +32,7 @@ static const char help[] = "assay report: look at a recording\n"
                            "                    in which threads only wait for each other or for work\n"
                            "  --by ORDER        functions by self, total, cpu, suspended, calls or name\n"
                            "  --by tag          time by the values of each tag\n"
+                           "  --by process      the processes, those that ran longest first\n"
                            "  --tree            who called what, from 1 % of the time on\n"
                            "  --callers F       what called function F; --by orders it, --only chooses\n"
                            "  --callees F       what F called; may stand beside --callers\n"
@@ -105,9 +106,9 @@ choose(const char *option, const char *value, const char *const *choices)
 static int
 set_by(options *o, const char *value)
 {
-    static const char *const choices[] = {"self", "total", "cpu", "calls", "suspended", "name", "tag", NULL};
-    static const asy_rows_order orders[] = {ASY_ROWS_SELF,      ASY_ROWS_TOTAL, ASY_ROWS_CPU, ASY_ROWS_CALLS,
-                                            ASY_ROWS_SUSPENDED, ASY_ROWS_NAME,  ASY_ROWS_SELF};
+    static const char *const choices[] = {"self", "total", "cpu", "calls", "suspended", "name", "tag", "process", NULL};
+    static const asy_rows_order orders[] = {ASY_ROWS_SELF,      ASY_ROWS_TOTAL, ASY_ROWS_CPU,  ASY_ROWS_CALLS,
+                                            ASY_ROWS_SUSPENDED, ASY_ROWS_NAME,  ASY_ROWS_SELF, ASY_ROWS_SELF};
     int i = choose("--by", value, choices);
 
     if (i < 0) {
@@ -115,6 +116,7 @@ set_by(options *o, const char *value)
     }
     o->by = value;
     o->r.by_tag = strcmp(value, "tag") == 0;
+    o->r.by_process = strcmp(value, "process") == 0;
     o->r.order = orders[i];
     return 0;
 }
@@ -262,6 +264,10 @@ check_together(const options *o)
         asy_say("report: JSON holds every function and every path: %s is for text", for_text);
     } else if (r->tree && around != NULL) {
         asy_say("report: --tree and %s are two reports: one at a time", around);
+    } else if (r->by_process && (r->tree || around != NULL)) {
+        asy_say("report: %s and --by process are two reports: one at a time", r->tree ? "--tree" : around);
+    } else if (r->by_process && r->only != NULL) {
+        asy_say("report: --by process lists processes, not functions: --only goes with --process PID");
     } else if (r->tree && r->by_tag) {
         asy_say("report: --tree and --by tag are two reports: one at a time");
     } else if (r->tree && o->by != NULL) {

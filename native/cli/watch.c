@@ -17,7 +17,7 @@
 #include "os/os.h"
 
 #define HARVEST_MS 80
-#define WATCHED_MAX 64
+#define WATCHED_MAX 512
 
 static void
 unblock_default(int signal_number, sigset_t *old)

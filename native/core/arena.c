@@ -71,6 +71,7 @@ asy_arena_format(void *base, uint64_t size_bytes, uint64_t nonce)
     head->dir_off = DIR_OFF;
     head->data_off = data_off(n);
     head->chunk_count = n;
+    head->next_proc = 1;
     __atomic_store_n(&head->magic, ASY_ARENA_MAGIC, __ATOMIC_RELEASE);
     return ASY_OK;
 }
@@ -298,6 +299,8 @@ asy_arena_claim_proc(asy_arena *a, uint64_t pid, uint64_t start_time, uint64_t i
                                          __ATOMIC_RELAXED)) {
             continue;
         }
+        memset((uint8_t *)p + sizeof(p->state), 0, sizeof(*p) - sizeof(p->state));
+        __atomic_store_n(&p->serial, __atomic_fetch_add(&a->head->next_proc, 1, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
         __atomic_store_n(&p->start_time, start_time, __ATOMIC_RELAXED);
         __atomic_store_n(&p->image, image, __ATOMIC_RELAXED);
         __atomic_store_n(&p->next_func, 1, __ATOMIC_RELAXED);
@@ -431,4 +434,13 @@ asy_arena_free(asy_arena *a, uint32_t index)
         lower |= (hint & 0xffffffff00000000u) + (1ull << 32);
     } while (
         !__atomic_compare_exchange_n(&a->head->free_hint, &hint, lower, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+}
+
+void
+asy_arena_free_proc(asy_arena *a, uint32_t slot)
+{
+    if (slot < ASY_PROC_MAX) {
+        __atomic_store_n(&a->procs[slot].pid, 0, __ATOMIC_RELAXED);
+        __atomic_store_n(&a->procs[slot].state, ASY_PROC_FREE, __ATOMIC_RELEASE);
+    }
 }

@@ -35,7 +35,7 @@
 #include "core/status.h"
 
 #define ASY_ARENA_MAGIC 0x414e455241595341ULL // "ASYARENA", little-endian
-#define ASY_ARENA_ABI 1u
+#define ASY_ARENA_ABI 2u
 #define ASY_CHUNK_BYTES 65536u
 #define ASY_PROC_MAX 1024u
 #define ASY_NAME_BYTES 64u
@@ -59,7 +59,8 @@ typedef struct {
     uint64_t spare[4];
 } asy_chunk;
 
-// A process image: one row per (pid, start time, exec).
+// A process image: one row per (pid, start time, exec). Rows go FREE → CLAIMED → LIVE (claimer) → FREE (harvester, when the process has
+// died and all of it was taken). Claimers take the lowest free row, so the rows that were ever claimed are a prefix.
 enum { ASY_PROC_FREE = 0, ASY_PROC_CLAIMED = 1, ASY_PROC_LIVE = 2, ASY_PROC_ENDED = 3 };
 
 // What this process could not or did not measure, each counted where it happens, added atomically.
@@ -72,8 +73,8 @@ enum {
     ASY_LOSS_UNMATCHED,   // ends of calls that were never seen to start
     ASY_LOSS_SUSPENSIONS, // suspended generators forgotten: their suspended time is missing
     ASY_LOSS_SYMBOLS,     // functions without a name: the log was full
-    ASY_LOSS_FORKS,       // fork children: not measured
-    ASY_LOSS_EXECS,       // Pythons started by exec: not entered
+    ASY_LOSS_FORKS,       // fork children that got no row: not measured
+    ASY_LOSS_EXECS,       // Pythons started by exec that could not reach us: not measured
     ASY_LOSS_SUBINTERPS,  // sub-interpreters: not measured
     ASY_LOSS_HOOK,        // times the program replaced our hook by its own (sys.setprofile, sys.monitoring)
     ASY_LOSS_CONTEXTS,    // greenlet switches that could not be followed
@@ -101,12 +102,48 @@ typedef struct {
     // Calibrated cost of one call that falls into measured time, in 1/1024 tick: inside the callee, and in its caller.
     uint64_t cost_py_in, cost_py_out, cost_c_in, cost_c_out;
     uint64_t losses[ASY_LOSS_COUNT];
-    uint64_t spare[20];
+    uint64_t serial;          // of the row's use, from head.next_proc: never used again
+    uint64_t parent_pid;      // as /proc names it, 0 = not known
+    uint64_t forked_from;     // serial of the row that it was forked off; 0 = it began by exec
+    uint64_t inherited_funcs; // function ids below are that row's
+    uint64_t exit_ticks;      // when the process called exit or _exit, 0 = it did not (yet)
+    uint64_t exit_status;     // 1 + that status, 0 = not known
+    uint64_t spare[14];
 } asy_proc; // 512 bytes
 
 #define ASY_PROC_F_FREETHREADED 1u
 #define ASY_PROC_F_NO_C_CALLS 2u // C calls are not measured (their time is their caller's)
 #define ASY_PROC_F_SETPROFILE 4u // measured through PyEval_SetProfile
+#define ASY_PROC_F_FORKED 8u     // it began by a fork of a measured process
+
+// Pythons that were not measured, by reason: written by the preload, before it or they give up.
+enum {
+    ASY_REFUSED_VERSION = 1, // there is no agent for its version
+    ASY_REFUSED_LOAD,        // the agent's file did not load
+    ASY_REFUSED_START,       // the agent refused: an asy_status
+    ASY_REFUSED_MACHINE,     // made for another kind of machine, or for 32 bits
+    ASY_REFUSED_STATIC,      // linked statically: nothing can be loaded into it
+    ASY_REFUSED_LOADER,      // of another C library
+    ASY_REFUSED_SANITIZER,   // AddressSanitizer's runtime has to come first
+    ASY_REFUSED_PRIVILEGES,  // set-user-ID or set-group-ID
+    ASY_REFUSED_HIDDEN,      // our files cannot be seen where it runs (chroot)
+    ASY_REFUSED_OTHER,       // PyPy and the like
+    ASY_REFUSED_USER,        // it runs as another user, who may not reach us
+    ASY_REFUSED_KINDS
+};
+
+#define ASY_REFUSED_THREADED 1u // a free-threaded build: 3.13t
+
+#define ASY_REFUSALS 16u
+#define ASY_REFUSAL_NAME 80u
+
+typedef struct {
+    uint64_t
+        key; // ASY_REFUSED_* | asy_status << 8 | version << 32 (0x030A0000 | ASY_REFUSED_THREADED); 0 = free; compare-and-swap
+    uint64_t count;              // atomic add
+    uint64_t name_bytes;         // release; 0 = not known
+    char name[ASY_REFUSAL_NAME]; // of the first one's file, cut at its front
+} asy_refusal;
 
 typedef struct {
     uint64_t magic;
@@ -122,15 +159,11 @@ typedef struct {
     uint64_t cpu_gap_ticks;          // gaps longer than this ask the thread's CPU clock
     uint64_t node_max;               // nodes per thread before calls are folded
     uint64_t losses[ASY_LOSS_COUNT]; // of processes that got no slot
-    // Pythons that were not measured: written by the preload, atomically, before it gives up.
-    uint64_t refused;         // how many
-    uint64_t refused_version; // of the last one, as 0x030A0000, with ASY_REFUSED_THREADED
-    uint64_t refused_why;     // ASY_REFUSED_* of the last one
+    uint64_t next_proc;              // next serial of a process row; atomic add; serials begin at 1
+    asy_refusal refusals[ASY_REFUSALS];
 } asy_arena_head;
 
-// No agent for its version · the agent's file did not load · the agent refused (low byte; the asy_status in the next).
-enum { ASY_REFUSED_VERSION = 1, ASY_REFUSED_LOAD = 2, ASY_REFUSED_START = 3 };
-#define ASY_REFUSED_THREADED 1u // a free-threaded build: 3.13t
+_Static_assert(sizeof(asy_arena_head) <= 4096, "the head is a page");
 
 #define ASY_OPT_NO_C_CALLS 1u
 
@@ -245,8 +278,8 @@ void asy_arena_detach(asy_arena *a);
 // In a fork child that goes on with its parent's view: nothing is populated here yet.
 void asy_arena_forked(asy_arena *a);
 
-// Claim a process row; *slot is its index. The row is CLAIMED, its pid, start_time, image and id counters are filled; the caller
-// fills the rest and stores LIVE (release). Errors: ASY_ELIMIT (all taken).
+// Claim a process row; *slot is its index. The row is CLAIMED, its pid, start_time, image, serial and id counters are filled, all else is 0;
+// the caller fills the rest and stores LIVE (release). Errors: ASY_ELIMIT (all taken).
 asy_status asy_arena_claim_proc(asy_arena *a, uint64_t pid, uint64_t start_time, uint64_t image, uint32_t *slot);
 
 // Claim one FREE chunk, map it, populate it. The caller fills it, then calls asy_arena_publish. *data is 64 KiB, writable, not zeroed.
@@ -265,5 +298,7 @@ void asy_arena_lose(asy_arena *a, uint32_t proc, int which, uint64_t n);
 void *asy_arena_data(asy_arena *a, uint32_t index);
 // ENDED → FREE, for another claimer. Only the harvester calls it.
 void asy_arena_free(asy_arena *a, uint32_t index);
+// The row of a dead process, none of whose chunks is left: for another claimer. Only the harvester calls it.
+void asy_arena_free_proc(asy_arena *a, uint32_t slot);
 
 #endif

@@ -125,6 +125,9 @@ meet(asy_harvest *h, uint32_t chunk, uint64_t state, uint32_t kind)
         return ASY_OK;
     }
     st = asy_process_meet(h, slot, &p);
+    if (st == ASY_OK) {
+        st = asy_process_link(h, p);
+    }
     if (st != ASY_OK) {
         return st;
     }

@@ -46,6 +46,13 @@ asy_harvest_free(asy_harvest *h)
     for (uint32_t i = 0; i < ASY_PROC_MAX; i++) {
         asy_process_free(h->processes[i]);
     }
+    for (uint32_t i = 0; i < ASY_IMAGES_KEPT; i++) {
+        asy_image_drop(h->kept[i]);
+    }
+    for (uint32_t i = 0; i <= ASY_GROUPS; i++) {
+        asy_process_free(h->groups[i]);
+    }
+    asy_map_clear(&h->interned);
     free((void *)h->threads);
     free(h->chunks);
     free(h->scratch);
@@ -68,7 +75,7 @@ set_now(asy_harvest *h, asy_clock_pair now)
     h->gap_ticks = asy_word_load(&h->arena->head->cpu_gap_ticks); // set some time after the arena is made
 }
 
-// Rows are claimed lowest first and never given back.
+// Rows are claimed lowest first: beyond those that were ever claimed there are none.
 static asy_status
 meet_processes(asy_harvest *h)
 {
@@ -76,10 +83,31 @@ meet_processes(asy_harvest *h)
     asy_model_process *p;
 
     for (uint32_t i = 0; i < ASY_PROC_MAX && st == ASY_OK; i++) {
-        if (__atomic_load_n(&h->arena->procs[i].state, __ATOMIC_ACQUIRE) == ASY_PROC_FREE) {
+        bool claimed = __atomic_load_n(&h->arena->procs[i].state, __ATOMIC_ACQUIRE) != ASY_PROC_FREE;
+
+        if (i == h->proc_top && !claimed) {
             break;
         }
-        st = asy_process_meet(h, i, &p);
+        h->proc_top = i < h->proc_top ? h->proc_top : i + 1;
+        if (claimed) {
+            st = asy_process_meet(h, i, &p);
+        }
+    }
+    return st;
+}
+
+static asy_status
+link_processes(asy_harvest *h)
+{
+    asy_status st = meet_processes(h);
+
+    for (uint32_t i = 0; i < h->proc_top && st == ASY_OK; i++) {
+        asy_model_process *p = h->processes[i];
+        uint64_t state = __atomic_load_n(&h->arena->procs[i].state, __ATOMIC_ACQUIRE);
+
+        if (p != NULL && state != ASY_PROC_FREE && state != ASY_PROC_CLAIMED) {
+            st = asy_process_link(h, p);
+        }
     }
     return st;
 }
@@ -92,9 +120,10 @@ write_processes(asy_harvest *h)
     for (uint32_t i = 0; i < ASY_PROC_MAX && st == ASY_OK; i++) {
         asy_model_process *p = h->processes[i];
 
-        if (p != NULL && !p->dead) {
+        if (p != NULL && p->image != NULL && !p->dead) {
+            p->checkpoints++;
             st = asy_process_write(h, p);
-            if (st == ASY_OK) {
+            if (st == ASY_OK && p->id != ASY_NONE) {
                 st = asy_merge_write(h, p);
             }
         }
@@ -147,7 +176,7 @@ take_threads(asy_harvest *h, bool write, bool last)
 static asy_status
 look(asy_harvest *h, bool write, bool last)
 {
-    asy_status st = meet_processes(h);
+    asy_status st = link_processes(h);
 
     for (uint32_t i = 0; i < h->thread_count; i++) {
         asy_threads_mark(h, h->threads[i], write);
@@ -157,6 +186,9 @@ look(asy_harvest *h, bool write, bool last)
     }
     if (st == ASY_OK && write) {
         st = write_processes(h); // before the threads that name them
+    }
+    if (st == ASY_OK && write) {
+        st = asy_group_write(h);
     }
     if (st == ASY_OK) {
         st = take_threads(h, write, last);
@@ -202,39 +234,80 @@ take_dead(asy_harvest *h, asy_model_process *p)
     return st;
 }
 
-asy_status
-asy_harvest_process_died(asy_harvest *h, uint64_t pid, uint64_t ticks, int exited, int status)
+// It has no row of its own.
+static asy_status
+leave_to_group(asy_harvest *h, asy_model_process *p)
+{
+    asy_status st = asy_group_find(h, p);
+
+    if (st == ASY_OK) {
+        asy_group_add(h, p);
+    }
+    return st;
+}
+
+// All of it is taken, and its row and chunks are given back.
+static asy_status
+row_died(asy_harvest *h, asy_model_process *p, uint64_t ticks, int exited, int status)
+{
+    asy_status st;
+
+    p->died_ticks = ticks;
+    st = asy_process_link(h, p); // it may have died before it was LIVE
+    p->exited = p->followed ? 0 : exited;
+    p->status = p->followed ? 0 : status;
+    if (st == ASY_OK) {
+        st = asy_process_write(h, p);
+    }
+    if (st == ASY_OK) {
+        st = take_dead(h, p);
+    }
+    if (st != ASY_OK) {
+        return st;
+    }
+    p->dead = true;
+    asy_directory_bury(h, p->slot);
+    st = asy_process_write(h, p);
+    if (st == ASY_OK) {
+        st = p->id != ASY_NONE ? asy_merge_write(h, p) : leave_to_group(h, p);
+    }
+    if (st == ASY_OK) {
+        asy_process_bury(h, p);
+    }
+    return st;
+}
+
+static asy_status
+prepare_death(asy_harvest *h)
 {
     asy_status st;
 
     // A death may come before the first poll; ns need no second pair.
     set_now(h, h->clock == ASY_CLOCK_COUNTER ? asy_clock_take_pair(h->clock) : h->now);
-    st = meet_processes(h);
-    if (st == ASY_OK) {
-        st = asy_directory_scan(h);
-    }
-    for (uint32_t i = 0; i < ASY_PROC_MAX && st == ASY_OK; i++) {
-        asy_model_process *p = h->processes[i];
+    st = link_processes(h);
+    return st == ASY_OK ? asy_directory_scan(h) : st;
+}
 
-        if (p == NULL || p->dead || p->pid != pid) {
-            continue;
+asy_status
+asy_harvest_process_died(asy_harvest *h, uint64_t pid, uint64_t ticks, int exited, int status)
+{
+    asy_status st = prepare_death(h);
+
+    for (uint32_t i = 0; i < h->proc_top && st == ASY_OK; i++) {
+        if (h->processes[i] != NULL && h->processes[i]->pid == pid) {
+            st = row_died(h, h->processes[i], ticks, exited, status);
         }
-        p->died_ticks = ticks;
-        p->exited = exited;
-        p->status = status;
-        st = asy_process_write(h, p);
-        if (st == ASY_OK) {
-            st = take_dead(h, p);
-        }
-        if (st != ASY_OK) {
-            break;
-        }
-        p->dead = true;
-        asy_directory_bury(h, i);
-        st = asy_process_write(h, p);
-        if (st == ASY_OK) {
-            st = asy_merge_write(h, p);
-        }
+    }
+    return st != ASY_OK ? st : asy_writer_status(h->writer);
+}
+
+asy_status
+asy_harvest_row_died(asy_harvest *h, uint32_t slot, uint64_t ticks, int exited, int status)
+{
+    asy_status st = prepare_death(h);
+
+    if (st == ASY_OK && slot < ASY_PROC_MAX && h->processes[slot] != NULL) {
+        st = row_died(h, h->processes[slot], ticks, exited, status);
     }
     return st != ASY_OK ? st : asy_writer_status(h->writer);
 }
@@ -255,13 +328,15 @@ note_damage(asy_harvest *h)
 static asy_status
 note_replaced(asy_harvest *h)
 {
-    uint64_t count = 0;
+    int64_t count = h->replaced;
     char text[96];
 
     for (uint32_t i = 0; i < ASY_PROC_MAX; i++) {
-        count += h->processes[i] != NULL && asy_process_replaced(h, h->processes[i]);
+        const asy_model_process *p = h->processes[i];
+
+        count += p == NULL ? 0 : asy_process_replaced(h, p) - asy_process_follows(h, p);
     }
-    if (count == 0) {
+    if (count <= 0) {
         return ASY_OK;
     }
     snprintf(text, sizeof(text), "%llu process%s became another program by exec: measured up to there",
@@ -282,6 +357,19 @@ asy_harvest_finish(asy_harvest *h, asy_clock_pair now)
     }
     if (st == ASY_OK) {
         st = write_processes(h); // with what the second look merged
+    }
+    for (uint32_t i = 0; i < h->proc_top && st == ASY_OK; i++) {
+        asy_model_process *p = h->processes[i];
+
+        if (p != NULL && p->image != NULL && p->id == ASY_NONE) {
+            st = leave_to_group(h, p);
+        }
+    }
+    if (st == ASY_OK) {
+        st = asy_group_write(h);
+    }
+    if (st == ASY_OK) {
+        st = asy_group_note(h);
     }
     if (st == ASY_OK) {
         st = write_losses(h);

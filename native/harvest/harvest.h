@@ -23,9 +23,11 @@ void asy_harvest_free(asy_harvest *h);
 // Errors: only of the writer and of memory; a damaged chunk is counted and left.
 asy_status asy_harvest_poll(asy_harvest *h, asy_clock_pair now, bool write);
 
-// A process has died (`ticks`: when, as near as known): its open calls end then; its chunks are finished and freed.
+// A process has died (`ticks`: when, as near as known): its open calls end then; its chunks and rows are finished and freed.
 // exited, status: as in asy_profile_process.
 asy_status asy_harvest_process_died(asy_harvest *h, uint64_t pid, uint64_t ticks, int exited, int status);
+// The same of the process, or program image of one, that has this row of the process table.
+asy_status asy_harvest_row_died(asy_harvest *h, uint32_t slot, uint64_t ticks, int exited, int status);
 
 // What lives is taken as it stands, everything is written. The writer's end block is the caller's.
 asy_status asy_harvest_finish(asy_harvest *h, asy_clock_pair now);

@@ -183,19 +183,55 @@ node_for(asy_harvest *h, asy_model_merged *m, uint32_t parent, const asy_model_n
     return st == ASY_OK && *id == 0 ? fold(h, m, parent, n, id) : st;
 }
 
+static asy_status
+place_nodes(asy_harvest *h, asy_model_process *to, const asy_model_thread *t, const asy_text *name, uint32_t *place,
+            asy_model_merged **m)
+{
+    asy_status st = row_for(h, to, name, m);
+
+    for (uint32_t id = 1; id < t->node_count && st == ASY_OK; id++) {
+        st = node_for(h, *m, place[t->nodes[id].parent], &t->nodes[id], &place[id]);
+    }
+    return st;
+}
+
+// The main thread of a process in a group: the program begins at the same place in all of them, or its row is another one.
+static asy_status
+place_main(asy_harvest *h, asy_model_process *group, const asy_model_thread *t, uint32_t *place, asy_model_merged **m)
+{
+    static const asy_text apart = {"MainThread, other programs", 26};
+    uint64_t program = asy_word_load(&h->arena->procs[t->process->slot].program_node);
+    asy_status st = place_nodes(h, group, t, &t->row.name, place, m);
+
+    if (st != ASY_OK || program == 0 || program >= t->node_count) {
+        return st;
+    }
+    if (group->main == NULL) {
+        group->main = *m;
+        group->row.program_node = place[program];
+    } else if (group->main != *m || group->row.program_node != place[program]) {
+        place[0] = 0;
+        st = place_nodes(h, group, t, &apart, place, m);
+    }
+    return st;
+}
+
 asy_status
 asy_merge_thread(asy_harvest *h, asy_model_thread *t)
 {
     uint32_t *place = calloc(t->node_count, sizeof(*place)); // the thread's node → the row's
+    bool grouped = t->process->id == ASY_NONE;
     asy_model_merged *m = NULL;
     asy_status st;
 
     if (place == NULL) {
         return ASY_ENOMEM;
     }
-    st = row_for(h, t->process, &t->row.name, &m);
-    for (uint32_t id = 1; id < t->node_count && st == ASY_OK; id++) {
-        st = node_for(h, m, place[t->nodes[id].parent], &t->nodes[id], &place[id]);
+    st = grouped ? asy_group_find(h, t->process) : ASY_OK;
+    if (st == ASY_OK && grouped && (t->row.flags & ASY_THREAD_F_MAIN) != 0) {
+        st = place_main(h, t->process->group, t, place, &m);
+    } else if (st == ASY_OK) {
+        st = place_nodes(h, grouped ? t->process->group : t->process, t, &t->row.name, place, &m);
     }
     for (uint32_t id = 0; id < t->node_count && st == ASY_OK; id++) { // nothing fails from here on
         add_counts(&m->nodes[place[id]], &t->nodes[id]);

@@ -2,7 +2,7 @@
 #include "harvest/model.h"
 
 #include <stdlib.h>
-#include <string.h>
+#include <unistd.h>
 
 asy_status
 asy_process_meet(asy_harvest *h, uint32_t slot, asy_model_process **out)
@@ -27,6 +27,37 @@ asy_process_meet(asy_harvest *h, uint32_t slot, asy_model_process **out)
     return ASY_OK;
 }
 
+static void
+mark_followed(asy_harvest *h, const asy_model_process *p)
+{
+    for (uint32_t i = 0; i < h->proc_top; i++) {
+        asy_model_process *before = h->processes[i];
+
+        if (before != NULL && before != p && before->pid == p->pid && asy_process_replaced(h, before)) {
+            before->followed = true;
+        }
+    }
+}
+
+// Whom it was forked off is stored before it becomes LIVE, and before it claims its first chunk. It is written now, so that processes
+// come in the order in which they began.
+asy_status
+asy_process_link(asy_harvest *h, asy_model_process *p)
+{
+    const asy_proc *from = &h->arena->procs[p->slot];
+    asy_status st;
+
+    if (p->image != NULL) {
+        return ASY_OK;
+    }
+    st = asy_image_new(h, asy_word_load(&from->serial), asy_word_load(&from->forked_from),
+                       asy_word_load(&from->inherited_funcs), &p->image);
+    if (st == ASY_OK && asy_process_follows(h, p)) {
+        mark_followed(h, p);
+    }
+    return st == ASY_OK ? asy_process_write(h, p) : st;
+}
+
 void
 asy_process_free(asy_model_process *p)
 {
@@ -36,76 +67,25 @@ asy_process_free(asy_model_process *p)
     for (uint32_t i = 0; i <= ASY_NAMES_MERGED; i++) {
         asy_merge_free(p->merged[i]);
     }
-    asy_map_clear(&p->funcs);
     asy_map_clear(&p->threads);
     free(p->texts);
+    asy_image_drop(p->image);
     free(p);
 }
 
-// Needs no quotes in a shell.
-static bool
-is_plain(asy_text t)
+void
+asy_process_bury(asy_harvest *h, asy_model_process *p)
 {
-    static const char odd[] = " \t\n'\"\\$`!*?[](){}<>|&;#~";
+    uint32_t slot = p->slot;
 
-    for (uint32_t i = 0; i < t.len; i++) {
-        if (memchr(odd, t.bytes[i], sizeof(odd) - 1) != NULL) {
-            return false;
-        }
+    h->replaced += asy_process_replaced(h, p) - asy_process_follows(h, p);
+    if (p->image != NULL) {
+        asy_image_keep(h, p->image);
+        p->image = NULL;
     }
-    return t.len > 0;
-}
-
-static char *
-put(char *to, const char *bytes, uint32_t len)
-{
-    memcpy(to, bytes, len);
-    return to + len;
-}
-
-static char *
-put_argument(char *to, asy_text t)
-{
-    if (is_plain(t)) {
-        return put(to, t.bytes, t.len);
-    }
-    *to++ = '\'';
-    for (uint32_t i = 0; i < t.len; i++) {
-        to = t.bytes[i] == '\'' ? put(to, "'\\''", 4) : put(to, &t.bytes[i], 1);
-    }
-    *to++ = '\'';
-    return to;
-}
-
-// The PROCESS record: executable, cwd, arguments. The last one counts.
-asy_status
-asy_process_texts(asy_model_process *p, const asy_text *strings, uint32_t count)
-{
-    size_t room = 1;
-    char *texts, *to, *command;
-
-    if (count < 2) {
-        return ASY_OK;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        room += (size_t)strings[i].len * 4 + 3;
-    }
-    texts = malloc(room);
-    if (texts == NULL) {
-        return ASY_ENOMEM;
-    }
-    to = put(texts, strings[0].bytes, strings[0].len);
-    to = put(to, strings[1].bytes, strings[1].len);
-    command = to;
-    for (uint32_t i = 2; i < count; i++) {
-        to = put_argument(i == 2 ? to : put(to, " ", 1), strings[i]);
-    }
-    free(p->texts);
-    p->texts = texts;
-    p->row.executable = (asy_text){texts, strings[0].len};
-    p->row.cwd = (asy_text){texts + strings[0].len, strings[1].len};
-    p->row.command = (asy_text){command, (uint32_t)(to - command)};
-    return ASY_OK;
+    asy_process_free(p);
+    h->processes[slot] = NULL;
+    asy_arena_free_proc(h->arena, slot);
 }
 
 // 1/1024 tick → ps.
@@ -135,26 +115,47 @@ asy_process_replaced(const asy_harvest *h, const asy_model_process *p)
     return ended != 0 && ended >= asy_word_load(&from->start_ticks);
 }
 
+bool
+asy_process_follows(const asy_harvest *h, const asy_model_process *p)
+{
+    return p->image != NULL && asy_word_load(&h->arena->procs[p->slot].image) > 0;
+}
+
 uint64_t
 asy_process_until(const asy_harvest *h, const asy_model_process *p, uint64_t until)
 {
-    uint64_t ended = asy_process_replaced(h, p) ? asy_word_load(&h->arena->procs[p->slot].end_ticks) : 0;
+    const asy_proc *from = &h->arena->procs[p->slot];
+    uint64_t replaced = asy_process_replaced(h, p) ? asy_word_load(&from->end_ticks) : 0;
+    uint64_t left = asy_word_load(&from->exit_ticks);
 
-    return ended != 0 && ended < until ? ended : until; // it may have failed meanwhile, and be 0
+    until = replaced != 0 && replaced < until ? replaced : until; // it may have failed meanwhile, and be 0
+    return left > asy_word_load(&from->start_ticks) && left < until ? left : until;
+}
+
+static bool
+wants_row(const asy_harvest *h, const asy_model_process *p)
+{
+    return h->own_processes < ASY_OWN_PROCESSES ||
+           (h->own_processes < ASY_LASTING_PROCESSES && !p->dead && p->died_ticks == 0 && p->checkpoints >= 2);
 }
 
 asy_status
 asy_process_write(asy_harvest *h, asy_model_process *p)
 {
     const asy_proc *from = &h->arena->procs[p->slot];
-    uint64_t program = asy_word_load(&from->program_node);
+    uint64_t program = asy_word_load(&from->program_node), exit_status = asy_word_load(&from->exit_status);
+    const asy_model_image *named = p->image != NULL ? asy_image_named(p->image) : NULL;
     asy_write_process *r = &p->row;
 
-    if (p->id == ASY_NONE) {
+    if (p->id == ASY_NONE && wants_row(h, p)) {
         p->id = h->next_process++; // now, so that rows come in the order of their ids
+        h->own_processes++;
     }
     r->id = p->id;
+    r->merged = 1;
     r->pid = p->pid;
+    r->parent_pid = asy_word_load(&from->parent_pid);
+    r->parent_pid = r->parent_pid != (uint64_t)getpid() ? r->parent_pid : 0; // we are no part of the program
     r->image = asy_word_load(&from->image);
     r->start_ns = asy_harvest_ns(h, asy_word_load(&from->start_ticks));
     r->end_ns = asy_harvest_ns(h, asy_process_until(h, p, p->dead ? p->died_ticks : h->now.ticks));
@@ -167,6 +168,10 @@ asy_process_write(asy_harvest *h, asy_model_process *p)
     r->program_end_ns = moment_ns(h, &from->program_end_ticks);
     r->exited = p->exited;
     r->status = p->status;
+    if (p->dead && p->exited == 0 && exit_status != 0) { // nobody has seen more of its end than it told itself
+        r->exited = 1;
+        r->status = (int)((exit_status - 1) & 255);
+    }
     r->cost_py_in_ps = cost_ps(h, &from->cost_py_in);
     r->cost_py_out_ps = cost_ps(h, &from->cost_py_out);
     r->cost_c_in_ps = cost_ps(h, &from->cost_c_in);
@@ -176,5 +181,10 @@ asy_process_write(asy_harvest *h, asy_model_process *p)
         r->losses[i] = asy_word_load(&from->losses[i]);
     }
     r->losses[ASY_LOSS_SYMBOLS] += p->lost_symbols;
-    return asy_write_process_row(h->writer, r);
+    if (named != NULL) {
+        r->executable = named->executable;
+        r->cwd = named->cwd;
+        r->command = named->command;
+    }
+    return p->id != ASY_NONE ? asy_write_process_row(h->writer, r) : ASY_OK;
 }

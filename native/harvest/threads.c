@@ -235,7 +235,7 @@ take_nodes(asy_harvest *h, asy_model_thread *t, bool last)
             h->totals.damaged_chunks++;
             break;
         }
-        if (id > 0 && !asy_symbols_find(t->process, n.func, &n.func)) {
+        if (id > 0 && !asy_image_func(t->process->image, n.func, &n.func)) {
             if (!t->waited && !last) {
                 t->waited = true;
                 return ASY_OK;
@@ -358,6 +358,9 @@ wants_row(const asy_model_thread *t, bool last)
 {
     uint32_t rows = t->process->rows;
 
+    if (t->process->id == ASY_NONE) {
+        return false; // the process is counted together with others
+    }
     return rows < ASY_OWN_ROWS || (rows < ASY_LASTING_ROWS && !t->ended && (t->checkpoints >= 2 || last));
 }
 
@@ -407,15 +410,13 @@ asy_threads_take(asy_harvest *h, asy_model_thread *t, uint64_t until, bool last)
     }
     until = asy_process_until(h, t->process, until);
     t->checkpoints++;
-    if (t->id == ASY_NONE && !last && !wants_row(t, last)) {
-        return ASY_OK; // merged when it ends
+    st = t->process->id == ASY_NONE ? asy_process_write(h, t->process) : ASY_OK;
+    if (st != ASY_OK || (t->id == ASY_NONE && !last && !wants_row(t, last))) {
+        return st; // merged when it ends
     }
     st = take_nodes(h, t, last);
     if (st != ASY_OK || t->node_count == 0) {
         return st;
-    }
-    if (t->process->id == ASY_NONE) {
-        st = asy_process_write(h, t->process);
     }
     if (st == ASY_OK && t->id == ASY_NONE && wants_row(t, last)) {
         t->id = h->next_thread++;

@@ -14,6 +14,8 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef SYS_close_range
@@ -22,6 +24,15 @@
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
 #endif
+
+// struct pidfd_info of Linux 6.13, its first 64 bytes; how a process ended is in it since 6.15.
+typedef struct {
+    uint64_t mask, cgroup;
+    uint32_t ids[11];
+    int32_t exit_code;
+} pidfd_end;
+#define PIDFD_ASK_END _IOWR(0xFF, 11, pidfd_end)
+#define PIDFD_END (1u << 3)
 
 // Beyond it a file that grows brings SIGXFSZ, which is deadly where nobody ignores it.
 static uint64_t
@@ -81,9 +92,12 @@ asy_os_shared_make(uint64_t bytes, uint64_t least_bytes, int *fd, uint64_t *made
 }
 
 int
-asy_os_process_watch(uint64_t pid)
+asy_os_process_watch(uint64_t pid, bool *gone)
 {
-    return (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
+    int fd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
+
+    *gone = fd < 0 && errno == ESRCH;
+    return fd;
 }
 
 // The start of a small file, terminated. False: unreadable or empty.
@@ -129,6 +143,57 @@ asy_os_process_start(uint64_t pid)
         field = field != NULL ? field + 1 : NULL;
     }
     return field != NULL ? strtoull(field, NULL, 10) : 0;
+}
+
+uint64_t
+asy_os_process_start_ns(uint64_t pid)
+{
+    uint64_t ticks = asy_os_process_start(pid), hz = (uint64_t)sysconf(_SC_CLK_TCK);
+    struct timespec boot, mono;
+    uint64_t ns, asleep;
+
+    if (ticks == 0 || hz == 0) {
+        return 0;
+    }
+    clock_gettime(CLOCK_MONOTONIC, &mono);
+    clock_gettime(CLOCK_BOOTTIME, &boot);
+    asleep = (uint64_t)(boot.tv_sec - mono.tv_sec) * 1000000000u + (uint64_t)boot.tv_nsec - (uint64_t)mono.tv_nsec;
+    ns = ticks * (1000000000u / hz);
+    return ns > asleep ? ns - asleep : 1;
+}
+
+// Of a zombie: field 52 of its line, where we may read it.
+static bool
+zombie_code(uint64_t pid, int *code)
+{
+    char text[1024];
+    const char *field = stat_fields(pid, text, sizeof text);
+
+    if (field == NULL || *field != 'Z') {
+        return false;
+    }
+    for (int i = 3; field != NULL && i < 52; i++) {
+        field = strchr(field, ' ');
+        field = field != NULL ? field + 1 : NULL;
+    }
+    *code = field != NULL ? (int)strtol(field, NULL, 10) : 0;
+    return field != NULL;
+}
+
+void
+asy_os_process_end(int fd, uint64_t pid, int *exited, int *status)
+{
+    pidfd_end end = {.mask = PIDFD_END};
+    int code = 0;
+
+    *exited = *status = 0;
+    if (fd >= 0 && ioctl(fd, PIDFD_ASK_END, &end) == 0 && (end.mask & PIDFD_END) != 0) {
+        code = end.exit_code;
+    } else if (!zombie_code(pid, &code) || code == 0) { // 0 also where it is hidden from us
+        return;
+    }
+    *exited = WIFSIGNALED(code) ? 2 : 1;
+    *status = WIFSIGNALED(code) ? WTERMSIG(code) : WEXITSTATUS(code);
 }
 
 bool

@@ -14,8 +14,15 @@
 // Errors: ASY_ENOMEM, ASY_ENOSPC (even the least is over the file-size limit), ASY_EIO.
 asy_status asy_os_shared_make(uint64_t bytes, uint64_t least_bytes, int *fd, uint64_t *made_bytes);
 
-// A descriptor that becomes readable when the process has ended. -1: gone, or not to be had.
-int asy_os_process_watch(uint64_t pid);
+// A descriptor that becomes readable when the process has ended. -1: not to be had; *gone: because there is no such process.
+int asy_os_process_watch(uint64_t pid, bool *gone);
+
+// How a process ended that is not our child, of whom `fd` is such a descriptor (-1: none). *exited: 0 not to be had, 1 with the exit
+// status *status, 2 killed by the signal *status.
+void asy_os_process_end(int fd, uint64_t pid, int *exited, int *status);
+
+// When a process started, ns of CLOCK_MONOTONIC, rounded down to some 10 ms. 0: gone or unreadable.
+uint64_t asy_os_process_start_ns(uint64_t pid);
 
 // When a process started, in clock ticks since boot: tells a pid that is used again from the one it was. 0: gone or unreadable.
 uint64_t asy_os_process_start(uint64_t pid);

@@ -42,31 +42,42 @@ shown_form(const char *entry, char *out)
     return true;
 }
 
-static void
-blank(char **entry)
+// False: without memory it stays as it is.
+static bool
+blank(char **entry, bool drop)
 {
     size_t room = strlen(*entry) + 1;
     char *copy = malloc(room), *form = malloc(room);
+    bool done = copy != NULL && form != NULL && shown_form(*entry, form);
 
-    if (copy != NULL && form != NULL && shown_form(*entry, form)) {
+    if (done) {
         memcpy(copy, *entry, room);
         memset(*entry, 0, room);
         memcpy(*entry, form, strlen(form));
+    }
+    if (done && !drop) {
         *entry = copy; // stays for the life of the process
         copy = NULL;
     }
     free(copy);
     free(form);
+    return done;
 }
 
 void
-asy_blank_initial(void)
+asy_blank_initial(bool drop)
 {
+    char **to = environ;
+
     for (char **e = environ; e != NULL && *e != NULL; e++) {
         bool may = strncmp(*e, PRELOAD, strlen(PRELOAD)) == 0 || strncmp(*e, SESSION, strlen(SESSION)) == 0;
+        bool blanked = may && is_initial(*e) && blank(e, drop);
 
-        if (may && is_initial(*e)) {
-            blank(e);
+        if (!blanked || !drop || **e != '\0') {
+            *to++ = *e;
         }
+    }
+    if (to != NULL) {
+        *to = NULL;
     }
 }

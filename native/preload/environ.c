@@ -1,6 +1,7 @@
-// environ.c: take our variables out of an environment block. Allocates nothing: it runs between vfork and exec too.
+// environ.c: our variables out of an environment block, and into one. Allocates nothing: it runs between vfork and exec too.
 #include "preload/environ.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #include "preload/session.h"
@@ -56,20 +57,19 @@ asy_environ_preload_is_ours(const char *value)
 asy_environ_size
 asy_environ_measure(char *const *env)
 {
-    asy_environ_size size = {0, 0};
-    bool ours = false;
+    asy_environ_size size = {.text = strlen("LD_PRELOAD=") + strlen(own_path) + 1};
 
     for (; env != NULL && env[size.count] != NULL; size.count++) {
         const char *value = value_of(env[size.count], "LD_PRELOAD");
 
-        if (value != NULL && asy_environ_preload_is_ours(value)) {
-            ours = true;
-            size.text = strlen(env[size.count]) + 1;
+        if (value != NULL) {
+            size.library = size.library || asy_environ_preload_is_ours(value);
+            size.text += strlen(value) + 1;
         } else if (value_of(env[size.count], ASY_SESSION_NAME) != NULL) {
-            ours = true;
+            size.session = true;
         }
     }
-    return ours ? size : (asy_environ_size){0, 0};
+    return size;
 }
 
 void
@@ -92,4 +92,46 @@ asy_environ_strip(char *const *env, char **clean, char *text)
         }
     }
     clean[n] = NULL;
+}
+
+// "LD_PRELOAD=VALUE:OURS"
+static void
+put_preload(char *to, const char *value)
+{
+    size_t prefix = strlen("LD_PRELOAD="), len = value != NULL ? strlen(value) : 0;
+
+    memcpy(to, "LD_PRELOAD=", prefix);
+    to += prefix;
+    if (value != NULL) {
+        memcpy(to, value, len);
+        to[len] = ':';
+        to += len + 1;
+    }
+    memcpy(to, own_path, strlen(own_path) + 1);
+}
+
+void
+asy_environ_offer(char *const *env, const char *session, char **full, char *text)
+{
+    asy_environ_size size = asy_environ_measure(env);
+    size_t n = 0;
+
+    for (size_t i = 0; i < size.count; i++) {
+        const char *value = value_of(env[i], "LD_PRELOAD");
+
+        full[n++] = env[i];
+        if (value != NULL && !size.library) {
+            full[n - 1] = text;
+            put_preload(text, value);
+            size.library = true;
+        }
+    }
+    if (!size.library) {
+        full[n++] = text;
+        put_preload(text, NULL);
+    }
+    if (!size.session) {
+        full[n++] = (char *)(uintptr_t)session;
+    }
+    full[n] = NULL;
 }

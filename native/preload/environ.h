@@ -7,8 +7,9 @@
 #include <stddef.h>
 
 typedef struct {
-    size_t count; // entries of the block; 0: nothing in it is ours
-    size_t text;  // room for LD_PRELOAD without us
+    size_t count;          // entries of the block
+    size_t text;           // room for LD_PRELOAD without us, or with us
+    bool library, session; // ours are in it
 } asy_environ_size;
 
 // Once: the path by which we were loaded, borrowed for good.
@@ -18,6 +19,10 @@ asy_environ_size asy_environ_measure(char *const *env);
 
 // `clean` (count + 1 entries) becomes `env` without us; `text` (room as measured) holds the user's LD_PRELOAD if there is one.
 void asy_environ_strip(char *const *env, char **clean, char *text);
+
+// `full` (count + 3 entries) becomes `env` with us: our library last in LD_PRELOAD, which `text` has room for, and `session`
+// ("ASSAY_SESSION=…", borrowed) unless there is one already.
+void asy_environ_offer(char *const *env, const char *session, char **full, char *text);
 
 // Our library is in this value of LD_PRELOAD.
 bool asy_environ_preload_is_ours(const char *value);

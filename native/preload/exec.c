@@ -1,4 +1,4 @@
-// exec.c: wrappers that keep our variables from programs that cannot load us.
+// exec.c: wrappers that hand our variables to programs that can load us, and keep them from others.
 // Each public function fills a request; launch() decides on the environment and passes the request on.
 // Threads: the table of real functions is written once, before main; everything else is on the stack.
 #include "preload/exec.h"
@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -44,13 +45,17 @@ static struct {
     spawn_fn spawn_path, spawn_name;
 } real;
 
-static const asy_session *counted_by;
+static const asy_session *ours; // NULL: there is no session
+static char ours_entry[sizeof ASY_SESSION_NAME + ASY_SESSION_BYTES];
+static uid_t ours_user;
 static void (*told)(int about);
 
 void
-asy_exec_count(const asy_session *session)
+asy_exec_session(const asy_session *session, const char *value)
 {
-    counted_by = session;
+    snprintf(ours_entry, sizeof ours_entry, ASY_SESSION_NAME "=%s", value);
+    ours_user = geteuid();
+    ours = session;
 }
 
 void
@@ -145,40 +150,89 @@ search(const char *name, char *path)
     }
 }
 
-// "/usr/bin/python3.12" and the like, where it can be run at all (a search of PATH tries many).
-static void
-count_python(const request *r)
+static bool
+is_named(const char *file, const char *prefix)
 {
-    const char *name = r->file != NULL ? strrchr(r->file, '/') : NULL;
+    const char *slash = file != NULL ? strrchr(file, '/') : NULL;
+    const char *name = slash != NULL ? slash + 1 : file;
 
-    name = name != NULL ? name + 1 : r->file;
-    if (counted_by == NULL || name == NULL || strncmp(name, "python", 6) != 0) {
-        return;
-    }
-    if (name == r->file || access(r->file, X_OK) == 0) {
-        asy_session_lose(counted_by, ASY_LOSS_EXECS);
-    }
+    return name != NULL && strncmp(name, prefix, strlen(prefix)) == 0;
 }
 
 static bool
-can_load(const request *r)
+is_pypy(const char *file)
 {
-    char path[PATH_ROOM];
+    return is_named(file, "pypy");
+}
 
-    if (r->kind == BY_FD) {
-        return asy_loadable_fd(r->fd);
+// "/usr/bin/python3.12" and the like.
+static bool
+is_python(const char *file)
+{
+    return is_named(file, "python") || is_pypy(file);
+}
+
+// What sudo and the like will start. NULL: no Python.
+static const char *
+python_argument(char *const *argv)
+{
+    for (size_t i = 1; argv != NULL && argv[0] != NULL && argv[i] != NULL; i++) {
+        if (is_python(argv[i])) {
+            return argv[i];
+        }
     }
-    if (r->file == NULL) {
-        return true;
+    return NULL;
+}
+
+// The file that will be started; `path` has room for it. NULL: by a descriptor, or there is none (a search of PATH tries many).
+static const char *
+find_file(const request *r, char *path)
+{
+    if (r->kind == BY_FD || r->file == NULL) {
+        return NULL;
     }
     if (r->kind == BY_PATH || r->kind == SPAWN_PATH || strchr(r->file, '/') != NULL) {
-        return asy_loadable_path(r->file);
+        return access(r->file, F_OK) == 0 ? r->file : NULL;
     }
-    return !search(r->file, path) || asy_loadable_path(path);
+    return search(r->file, path) ? path : NULL;
+}
+
+static bool
+is_reachable(void)
+{
+    int fd = geteuid() == ours_user ? -1 : asy_session_open(ours);
+
+    if (fd >= 0) {
+        close(fd);
+    }
+    return geteuid() == ours_user || fd >= 0;
+}
+
+// 0: the child can be measured, if it is a Python. Else why not; where it is one, it is named.
+static uint64_t
+judge(const request *r)
+{
+    char path[PATH_ROOM];
+    const char *file = find_file(r, path);
+    uint64_t why = r->kind == BY_FD ? asy_loadable_fd(r->fd) : file != NULL ? asy_loadable_path(file) : 0;
+    const char *python = is_python(file) ? file : NULL;
+
+    if (why == 0 && python != NULL && !is_reachable()) {
+        why = ASY_REFUSED_USER;
+    }
+    if (why == ASY_REFUSED_PRIVILEGES && python == NULL) {
+        python = python_argument(r->argv);
+    }
+    if (ours != NULL && python != NULL && why != 0) {
+        asy_session_refuse(ours, 0, why, python);
+    } else if (ours != NULL && python != NULL && is_pypy(python)) {
+        asy_session_refuse(ours, 0, ASY_REFUSED_OTHER, python);
+    }
+    return why;
 }
 
 static int
-launch_stripped(const request *r, char *const *env, asy_environ_size size)
+launch_without(const request *r, char *const *env, asy_environ_size size)
 {
     char *clean[size.count + 1];
     char text[size.text + 1];
@@ -188,19 +242,31 @@ launch_stripped(const request *r, char *const *env, asy_environ_size size)
 }
 
 static int
+launch_with(const request *r, char *const *env, asy_environ_size size)
+{
+    char *full[size.count + 3];
+    char text[size.text + 1];
+
+    asy_environ_offer(env, ours_entry, full, text);
+    return pass_on_told(r, full);
+}
+
+static int
 launch(const request *r, char *const *env)
 {
     int saved = errno;
     asy_environ_size size = asy_environ_measure(env);
-    bool whole;
+    uint64_t why;
 
-    if (size.count == 0) {
-        count_python(r);
+    if ((ours == NULL && !size.library && !size.session) || size.count > ENTRIES_MAX || size.text > PATH_ROOM * 8) {
+        return pass_on_told(r, env);
     }
-    whole = size.count == 0 || size.count > ENTRIES_MAX || size.text > PATH_ROOM * 8 || can_load(r);
-
+    why = judge(r);
     errno = saved;
-    return whole ? pass_on_told(r, env) : launch_stripped(r, env, size);
+    if (why == 0 && ours != NULL && (!size.library || !size.session)) {
+        return launch_with(r, env, size);
+    }
+    return why == 0 || (!size.library && !size.session) ? pass_on_told(r, env) : launch_without(r, env, size);
 }
 
 PUBLIC int

@@ -4,9 +4,12 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <link.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "core/arena.h"
 
 #if defined(__x86_64__)
 #define OWN_MACHINE EM_X86_64
@@ -96,18 +99,19 @@ head_of_type(const image *im, uint32_t type)
     return NULL;
 }
 
-static bool
-loader_fits(const image *im)
+// 0, or why it does not.
+static uint64_t
+loader_problem(const image *im)
 {
     const Elf64_Phdr *ph = head_of_type(im, PT_INTERP);
     char loader[PATH_ROOM];
 
     if (ph == NULL || ph->p_filesz == 0 || ph->p_filesz > sizeof loader ||
         !read_at(im, loader, ph->p_filesz, ph->p_offset)) {
-        return false; // linked statically
+        return ASY_REFUSED_STATIC;
     }
     loader[ph->p_filesz - 1] = '\0';
-    return own_loader[0] == '\0' || same_file(loader, own_loader);
+    return own_loader[0] == '\0' || same_file(loader, own_loader) ? 0 : ASY_REFUSED_LOADER;
 }
 
 // File offset of an address in a loadable segment; 0 if there is none.
@@ -164,12 +168,17 @@ needs_sanitizer(const image *im)
     return false;
 }
 
-static bool
-elf_fits(int fd)
+static uint64_t
+elf_problem(int fd)
 {
     image im = {.fd = fd};
+    uint64_t why;
 
-    return read_at(&im, &im.elf, sizeof im.elf, 0) && kind_fits(&im) && loader_fits(&im) && !needs_sanitizer(&im);
+    if (!read_at(&im, &im.elf, sizeof im.elf, 0) || !kind_fits(&im)) {
+        return ASY_REFUSED_MACHINE;
+    }
+    why = loader_problem(&im);
+    return why == 0 && needs_sanitizer(&im) ? ASY_REFUSED_SANITIZER : why;
 }
 
 static bool
@@ -196,43 +205,43 @@ script_interpreter(char *line)
     return at;
 }
 
-static bool fits_path(const char *path, int depth);
+static uint64_t path_problem(const char *path, int depth);
 
-static bool
-fits_fd(int fd, int depth)
+static uint64_t
+fd_problem(int fd, int depth)
 {
     char start[260] = "";
     ssize_t n = pread(fd, start, sizeof start - 1, 0);
 
     if (n < 4) {
-        return true; // nothing that runs
+        return 0; // nothing that runs
     }
     if (gains_privileges(fd)) {
-        return false;
+        return ASY_REFUSED_PRIVILEGES;
     }
     if (memcmp(start, ELFMAG, SELFMAG) == 0) {
-        return elf_fits(fd);
+        return elf_problem(fd);
     }
     if (start[0] == '#' && start[1] == '!') {
         const char *path = script_interpreter(start);
 
-        return path == NULL || (depth < SCRIPT_DEPTH && fits_path(path, depth + 1));
+        return path == NULL ? 0 : depth < SCRIPT_DEPTH ? path_problem(path, depth + 1) : ASY_REFUSED_STATIC;
     }
-    return true;
+    return 0;
 }
 
-static bool
-fits_path(const char *path, int depth)
+static uint64_t
+path_problem(const char *path, int depth)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    bool fits;
+    uint64_t why;
 
     if (fd < 0) {
-        return true; // starting it fails as well, or it may be run but not read
+        return 0; // starting it fails as well, or it may be run but not read
     }
-    fits = fits_fd(fd, depth);
+    why = fd_problem(fd, depth);
     close(fd);
-    return fits;
+    return why;
 }
 
 // Behind a chroot our own file is not there, and the loader would complain about that.
@@ -242,14 +251,14 @@ library_there(void)
     return own_library[0] != '\0' && access(own_library, R_OK) == 0;
 }
 
-bool
+uint64_t
 asy_loadable_path(const char *path)
 {
-    return library_there() && fits_path(path, 0);
+    return library_there() ? path_problem(path, 0) : ASY_REFUSED_HIDDEN;
 }
 
-bool
+uint64_t
 asy_loadable_fd(int fd)
 {
-    return library_there() && fits_fd(fd, 0);
+    return library_there() ? fd_problem(fd, 0) : ASY_REFUSED_HIDDEN;
 }

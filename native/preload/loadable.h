@@ -3,15 +3,15 @@
 #ifndef ASY_PRELOAD_LOADABLE_H
 #define ASY_PRELOAD_LOADABLE_H
 
-#include <stdbool.h>
+#include <stdint.h>
 
 // Once, before the others: remember our own file and which dynamic loader runs us.
 void asy_loadable_init(const char *library_path);
 
-// True if the file has our kind of ELF and our dynamic loader, gains no privileges and was not built with AddressSanitizer (whose
-// runtime insists on being first). A script is judged by its interpreter. Also true for what does not exist or is
-// neither: starting it fails, or starts a shell.
-bool asy_loadable_path(const char *path);
-bool asy_loadable_fd(int fd); // borrowed
+// 0 if the file has our kind of ELF and our dynamic loader, gains no privileges and was not built with AddressSanitizer (whose
+// runtime insists on being first). A script is judged by its interpreter. Also 0 for what does not exist or is
+// neither: starting it fails, or starts a shell. Else the reason, one of ASY_REFUSED_* of core/arena.h.
+uint64_t asy_loadable_path(const char *path);
+uint64_t asy_loadable_fd(int fd); // borrowed
 
 #endif

@@ -1,5 +1,5 @@
 // preload.c: gets the agent into a Python that is about to start, before its first line runs.
-// In any other program the constructor looks for one symbol and returns. In a Python it replaces the table of built-in
+// In any other program the constructor hides us and looks for one symbol; what it starts is offered to us by the wrappers (exec.c). In a Python it replaces the table of built-in
 // modules by a copy in which two init functions are ours: `posix`, which every start-up imports first, asks for a pending call
 // that starts the agent; `time`, imported next, comes when posix.environ exists and can be cleaned.
 // One measured runtime at a time; a runtime that is finalised and initialised again is entered again.
@@ -16,6 +16,7 @@
 #include "preload/dl.h"
 #include "preload/environ.h"
 #include "preload/exec.h"
+#include "preload/exit.h"
 #include "preload/hide.h"
 #include "preload/loadable.h"
 #include "preload/session.h"
@@ -36,6 +37,7 @@ static struct {
     bool refused;             // a Python before 3.7
     asy_agent_start_fn start; // of the agent, once it is loaded
     asy_agent_lose_fn lose;
+    asy_agent_head_fn head;
 } state;
 
 // "3.13.0 experimental free-threading build (…" → 0x030D0001 and the prefix of its agents' names. False: unreadable.
@@ -91,7 +93,7 @@ static uint64_t
 agent_load(uint64_t *hex)
 {
     char prefix[64], path[4400];
-    void *start = NULL, *lose = NULL, *exec = NULL;
+    void *start = NULL, *lose = NULL, *exec = NULL, *leave = NULL, *head = NULL;
 
     if (state.start != NULL) {
         return 0; // a runtime that was initialised again
@@ -109,9 +111,23 @@ agent_load(uint64_t *hex)
     state.start = (asy_agent_start_fn)start;
     asy_dl_open(path, &lose, ASY_AGENT_LOSE);
     state.lose = (asy_agent_lose_fn)lose;
+    asy_dl_open(path, &head, ASY_AGENT_HEAD);
+    state.head = (asy_agent_head_fn)head;
     asy_dl_open(path, &exec, ASY_AGENT_EXEC);
     asy_exec_tell((asy_agent_exec_fn)exec);
+    asy_dl_open(path, &leave, ASY_AGENT_EXIT);
+    asy_exit_tell((asy_agent_exit_fn)leave);
     return 0;
+}
+
+static void
+refuse(uint64_t version, uint64_t why)
+{
+    char name[4096];
+    ssize_t n = readlink("/proc/self/exe", name, sizeof name - 1);
+
+    name[n > 0 ? n : 0] = '\0';
+    asy_session_refuse(&state.session, version, why, name);
 }
 
 // The pending call. Always "no error": what goes wrong is told to the program, not to the interpreter.
@@ -128,18 +144,16 @@ start_measuring(void *unused)
         if (fd < 0) {
             return 0; // the program has gone, or may not be asked
         }
-        asy_agent_entry entry = {.abi = ASY_AGENT_ABI, .arena_fd = fd, .nonce = state.session.nonce, .image = 0};
+        asy_agent_entry entry = {.abi = ASY_AGENT_ABI, .arena_fd = fd, .nonce = state.session.nonce};
         int st = state.start(&entry);
 
         close(fd);
+        asy_session_know(state.head != NULL ? state.head() : NULL);
         why = st == ASY_OK ? 0 : ASY_REFUSED_START | ((uint64_t)st << 8);
     }
     if (why != 0) {
-        asy_session_refuse(&state.session, hex, why);
-        return 0;
+        refuse(hex, why);
     }
-    asy_session_mark(&state.session);
-    asy_exec_count(&state.session);
     return 0;
 }
 
@@ -150,9 +164,9 @@ refuse_old(void)
     uint64_t hex = 0;
     char prefix[64];
 
-    if (!state.refused && !state.session.skip && agent_prefix(&hex, prefix, sizeof prefix) && hex < 0x03070000) {
+    if (!state.refused && agent_prefix(&hex, prefix, sizeof prefix) && hex < 0x03070000) {
         state.refused = true;
-        asy_session_refuse(&state.session, hex, ASY_REFUSED_VERSION);
+        refuse(hex, ASY_REFUSED_VERSION);
     }
 }
 
@@ -163,7 +177,7 @@ init_posix(void)
 {
     void *module = state.posix_init();
 
-    if (module != NULL && !state.session.skip && !state.is_initialized()) {
+    if (module != NULL && !state.is_initialized()) {
         state.add_pending(start_measuring, NULL);
     } else if (state.lose != NULL) {
         state.lose(ASY_LOSS_SUBINTERPS); // counts only what is not the main interpreter
@@ -216,6 +230,8 @@ wrap_table(table_row **table)
 __attribute__((constructor)) static void
 asy_preload_begin(void)
 {
+    const char *value = getenv(ASY_SESSION_NAME);
+    bool known = asy_session_parse(value, &state.session);
     table_row **table;
 
     state.library = asy_dl_file(&state);
@@ -223,11 +239,14 @@ asy_preload_begin(void)
         return;
     }
     asy_environ_init(state.library);
-    asy_blank_initial();
     asy_loadable_init(state.library);
     asy_exec_init();
+    if (known) {
+        asy_exec_session(&state.session, value);
+    }
     table = asy_dl_any("PyImport_Inittab");
-    if (table == NULL || *table == NULL || !asy_session_parse(getenv(ASY_SESSION_NAME), &state.session)) {
+    asy_blank_initial(known && (table == NULL || *table == NULL));
+    if (!known || table == NULL || *table == NULL) {
         return;
     }
     state.is_initialized = (int (*)(void))asy_dl_any("Py_IsInitialized");
@@ -235,10 +254,6 @@ asy_preload_begin(void)
     state.version = (const char *(*)(void))asy_dl_any("Py_GetVersion");
     if (state.is_initialized == NULL || state.add_pending == NULL || state.version == NULL) {
         return;
-    }
-    if (state.session.skip) {
-        asy_session_lose(&state.session, ASY_LOSS_EXECS);
-        asy_exec_count(&state.session);
     }
     asy_hide_init();
     wrap_table(table);

@@ -91,6 +91,7 @@ on_process(void *context, const asy_write_process *r)
         .pid = r->pid,
         .parent_pid = r->parent_pid,
         .image = r->image,
+        .merged = r->merged,
         .start_ns = r->start_ns,
         .end_ns = r->end_ns,
         .python_version = r->python_version,

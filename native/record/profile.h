@@ -51,8 +51,9 @@ typedef struct {
 } asy_profile_thread;
 
 typedef struct {
-    uint64_t pid, parent_pid;
+    uint64_t pid, parent_pid; // 0 = not known, or several
     uint64_t image;
+    uint64_t merged;           // >1: so many short processes are counted in this row together
     uint64_t start_ns, end_ns; // since the session began
     uint64_t python_version, flags;
     const char *executable, *command; // command: arguments joined for people

@@ -118,6 +118,7 @@ read_process(cursor *c, const asy_reader_handler *h)
     p.executable = take_text(c);
     p.cwd = take_text(c);
     p.command = take_text(c);
+    p.merged = c->why == NULL && c->p < c->end ? take_value(c) : 1;
     return c->why == NULL ? h->process(h->context, &p) : ASY_ECORRUPT;
 }
 

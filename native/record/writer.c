@@ -296,6 +296,9 @@ put_process(asy_writer *w, const asy_write_process *p)
     put_text(w, p->executable, ASY_FORMAT_TEXT_MAX);
     put_text(w, p->cwd, ASY_FORMAT_TEXT_MAX);
     put_text(w, p->command, ASY_FORMAT_TEXT_MAX);
+    if (p->merged > 1) {
+        put_value(w, p->merged);
+    }
 }
 
 asy_status
@@ -306,7 +309,7 @@ asy_write_process_row(asy_writer *w, const asy_write_process *p)
     if (st != ASY_OK || p->id > w->process_count || p->exited < 0 || p->exited > 2) {
         return st != ASY_OK ? st : ASY_EINVAL;
     }
-    st = begin_row(w, 24 + ASY_LOSS_COUNT, text_bytes(p->executable) + text_bytes(p->cwd) + text_bytes(p->command));
+    st = begin_row(w, 25 + ASY_LOSS_COUNT, text_bytes(p->executable) + text_bytes(p->cwd) + text_bytes(p->command));
     if (st != ASY_OK) {
         return failed(w, st);
     }

@@ -49,6 +49,7 @@ typedef struct {
     uint64_t resident_bytes;
     uint64_t losses[ASY_LOSS_COUNT];
     asy_text executable, cwd, command; // may be empty
+    uint64_t merged;                   // above 1: so many short processes are counted in this row together
 } asy_write_process;
 asy_status asy_write_process_row(asy_writer *w, const asy_write_process *p);
 

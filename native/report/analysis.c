@@ -52,13 +52,13 @@ add_wait(asy_analysis *a, const char *name, asy_wait_kind kind, uint64_t ns)
 static asy_wait_kind
 classify(const asy_analysis *a, const asy_origin *o, bool label, const char *idle_above, const char **name)
 {
-    static const char *const idle_names[] = {"queue", "join", "poll"};
+    static const char *const idle_names[] = {"queue", "join", "poll", "child process"};
 
     *name = label ? ASY_WAIT_TURN : o->wait;
     if (label || o->turn) {
         return ASY_WAIT_OTHERS;
     }
-    if (!o->secondary) {
+    if (!o->secondary && !(o->passes && idle_above != NULL)) {
         return ASY_WAIT_OUTSIDE;
     }
     if (idle_above != NULL) {

@@ -181,6 +181,8 @@ process(const asy_profile_process *r)
     set_number(o, "pid", r->pid);
     set_number(o, "parent_pid", r->parent_pid);
     set_number(o, "image", r->image);
+    set(o, "forked", json_boolean((r->flags & ASY_PROC_F_FORKED) != 0));
+    set_number(o, "processes", r->merged > 1 ? r->merged : 1);
     set(o, "command", json_string(r->command));
     set(o, "executable", json_string(r->executable));
     set(o, "cwd", json_string(r->cwd));

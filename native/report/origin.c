@@ -189,6 +189,17 @@ hide_wait(asy_origin *o)
     o->secondary = o->idle != NULL;
 }
 
+// Where several processes are measured, what one waits for is what another one does.
+static void
+join_processes(const asy_profile_func *f, asy_origin *o)
+{
+    if (f->kind == ASY_NODE_C && strcmp(o->wait, "child process") == 0) {
+        o->secondary = true;
+    }
+    o->passes = f->kind == ASY_NODE_C && strcmp(f->module, "posix") == 0 &&
+                (strcmp(f->name, "read") == 0 || strcmp(f->name, "write") == 0);
+}
+
 asy_status
 asy_origins_make(const asy_profile *p, asy_origin **out)
 {
@@ -214,6 +225,9 @@ asy_origins_make(const asy_profile *p, asy_origin **out)
     }
     for (uint32_t f = 0; f < p->func_count; f++) {
         describe(&p->funcs[f], &b, &(*out)[f]);
+        if (p->process_count > 1) {
+            join_processes(&p->funcs[f], &(*out)[f]);
+        }
         if (no_c_calls && p->funcs[f].kind == ASY_NODE_PY) {
             hide_wait(&(*out)[f]);
         }

@@ -19,7 +19,9 @@ typedef struct {
     const char *wait;   // what a thread that waits in it waits for: "sleep", "lock", "sqlite3"; borrowed or static
     const char *idle;   // not NULL: locks and polls below it are a thread that has nothing to do ("queue", "join")
     bool turn;          // `wait` is one of these two
-    bool secondary;     // waiting in it follows from what others do (locks, polls, the GIL)
+    bool
+        secondary; // waiting in it follows from what others do (locks, polls, the GIL, child processes that are measured too)
+    bool passes; // waiting in it does so below `idle`: reading from another process
 } asy_origin;
 
 // One for each function of the profile, which must live longer. The caller frees *out. Errors: ASY_ENOMEM.

@@ -498,6 +498,8 @@ print_page(asy_page *g)
     }
     if (st == ASY_OK && r->tree) {
         st = asy_page_tree(g);
+    } else if (st == ASY_OK && r->by_process) {
+        st = asy_page_processes(g);
     } else if (st == ASY_OK && r->by_tag) {
         st = print_tags(g);
     } else if (st == ASY_OK && r->callers == NULL && r->callees == NULL) {

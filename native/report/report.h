@@ -19,7 +19,7 @@ typedef struct {
     uint32_t tag_count;
     asy_rows_order order;
     bool plain; // nobody asked for an order: what only waits for other threads is left out, as in a summary
-    bool by_tag, tree;
+    bool by_tag, by_process, tree;
     const char *callers, *callees; // functions asked for; NULL = not
     const char *only;              // pattern of functions to list; NULL = all
     uint32_t limit;                // rows; 0 = all
@@ -60,5 +60,6 @@ asy_status asy_page_none_matches(asy_page *g);
 // Where there is nothing to list.
 void asy_page_nothing(asy_page *g);
 asy_status asy_page_tree(asy_page *g);
+asy_status asy_page_processes(asy_page *g);
 
 #endif

@@ -138,8 +138,11 @@ mark_kind(asy_view_node *to, uint32_t kind)
 static void
 add_counts(asy_view_node *to, const asy_profile_node *from)
 {
+    bool inherited = (from->kind & ASY_NODE_F_INHERITED) != 0 && from->calls < from->open;
+
     mark_kind(to, from->kind);
     to->open += from->open;
+    to->begun_open += inherited ? (uint32_t)from->calls : from->open;
     to->calls += from->calls;
     to->resumes += from->resumes;
     to->unwinds += from->unwinds;
@@ -339,7 +342,8 @@ thread_matches(const asy_profile *p, uint32_t thread, const asy_view_select *s)
     char serial[24];
     char *at = serial + sizeof serial - 1;
 
-    if ((s->pid != 0 && p->processes[th->process].pid != s->pid) || (s->one != 0 && s->one != thread + 1)) {
+    if ((s->pid != 0 && p->processes[th->process].pid != s->pid) || (s->one != 0 && s->one != thread + 1) ||
+        (s->process != 0 && s->process != th->process + 1)) {
         return false;
     }
     if (s->thread == NULL || strcmp(th->name, s->thread) == 0) {
@@ -350,6 +354,20 @@ thread_matches(const asy_profile *p, uint32_t thread, const asy_view_select *s)
         *--at = (char)('0' + n % 10);
     }
     return strcmp(at, s->thread) == 0;
+}
+
+// How many a row stands for: none where it is a later program of a process that has a row before.
+static uint64_t
+processes_of(const asy_profile *p, uint32_t process)
+{
+    const asy_profile_process *r = &p->processes[process];
+
+    for (uint32_t i = 0; r->image > 0 && i < process; i++) {
+        if (p->processes[i].pid == r->pid && p->processes[i].image < r->image) {
+            return 0;
+        }
+    }
+    return r->merged > 1 ? r->merged : 1;
 }
 
 static asy_status
@@ -367,7 +385,7 @@ merge_threads(builder *b, bool *process_seen)
         st = merge_thread(b, t);
         b->view->threads += th->merged > 1 ? th->merged : 1;
         b->view->overhead_ns += th->overhead_ns;
-        b->view->processes += !process_seen[th->process];
+        b->view->processes += process_seen[th->process] ? 0 : processes_of(p, th->process);
         process_seen[th->process] = true;
     }
     return st;
@@ -437,6 +455,7 @@ fold_node(asy_view_node *to, const asy_view_node *from)
 {
     mark_kind(to, from->kind);
     to->open += from->open;
+    to->begun_open += from->begun_open;
     to->calls += from->calls;
     to->resumes += from->resumes;
     to->unwinds += from->unwinds;

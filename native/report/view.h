@@ -31,6 +31,7 @@ typedef struct {
     uint32_t label_count;         // up to ASY_VIEW_LABELS; 0 = all
     uint64_t pid;                 // 0 = all
     uint32_t one;                 // 1 + index of the only thread, beside the rest; 0 = all
+    uint32_t process;             // 1 + index of the only process; 0 = all
     const uint32_t
         *same; // another view's of this profile, to make many without looking for it each time; they have none then
     asy_view_part part;
@@ -41,6 +42,7 @@ typedef struct {
     uint32_t func;   // the first of the functions that are the same; ASY_VIEW_NONE for the root
     uint32_t kind;   // asy_node_kind | ASY_NODE_F_* of any of the merged
     uint32_t open;
+    uint32_t begun_open; // without what was open when measuring began
     uint32_t owner; // this node, or for a label the nearest node above that is none: time under a label is its caller's
     uint32_t first_child, next; // next = sibling; 0 = none
     uint64_t calls, resumes, unwinds;

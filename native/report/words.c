@@ -292,10 +292,9 @@ open_calls(const asy_view *v)
     for (uint32_t i = 1; i < v->node_count; i++) {
         const asy_view_node *n = &v->nodes[i];
         uint32_t kind = asy_view_kind(n);
-        bool inherited = (n->kind & ASY_NODE_F_INHERITED) != 0 && n->calls < n->open;
 
         if (kind != ASY_NODE_TAG && kind != ASY_NODE_PHASE) {
-            sum += inherited ? n->calls : n->open;
+            sum += n->begun_open;
         }
     }
     return sum;
@@ -314,6 +313,16 @@ name_signal(int number, char *text, size_t size)
     }
 }
 
+// When calls were cut that no signal has ended.
+static const char *
+end_of(const asy_profile *p)
+{
+    if (p->process_count > 1) {
+        return "processes ended";
+    }
+    return p->process_count == 1 && p->processes[0].exited == 1 ? "process exited" : "recording ended";
+}
+
 // How the processes ended, and the calls that were open then, if any.
 static void
 add_signal(asy_words *w, const asy_profile *p, uint64_t open)
@@ -329,17 +338,17 @@ add_signal(asy_words *w, const asy_profile *p, uint64_t open)
         }
     }
     if (count == 0 && open > 0) {
-        asy_words_add(w, "%s %s not yet at an end when the %s", asy_units_count(open).s, call,
-                      p->process_count > 0 && p->processes[0].exited == 1 ? "process exited" : "recording ended");
+        asy_words_add(w, "%s %s not yet at an end when the %s", asy_units_count(open).s, call, end_of(p));
     } else if (count > 1 && open > 0) {
         asy_words_add(w, "%s %s never seen to end: %u processes were killed by a signal", asy_units_count(open).s, call,
                       count);
     } else if (count > 1) {
         asy_words_add(w, "%u processes were killed by a signal", count);
     } else if (count == 1 && open > 0) {
-        asy_words_add(w, "%s %s never seen to end: the process was killed by %s", asy_units_count(open).s, call, name);
+        asy_words_add(w, "%s %s never seen to end: %s was killed by %s", asy_units_count(open).s, call,
+                      p->process_count > 1 ? "1 process" : "the process", name);
     } else if (count == 1) {
-        asy_words_add(w, "the process was killed by %s", name);
+        asy_words_add(w, "%s was killed by %s", p->process_count > 1 ? "1 process" : "the process", name);
     }
 }
 

@@ -92,8 +92,9 @@ class Process:
 
     id: int
     pid: int
-    parent_pid: int  # 0 = of no process that was recorded: assay run follows no children yet
+    parent_pid: int  # 0 = not known, or assay itself
     image: int  # execs before this one
+    processes: int  # more than 1: so many short ones are counted in this row together
     start_ns: int
     end_ns: int
     python_version: int  # as sys.hexversion
@@ -242,15 +243,14 @@ def function_of(id: int, row: tuple[Any, ...]) -> Function:
 
 
 def process_of(id: int, row: tuple[Any, ...]) -> Process:
-    (pid, parent_pid, image, start_ns, end_ns, version, flags, executable, command, cwd, main, node, begun, ended) = (
-        row[:14]
-    )
-    exited, status, *costs, resident_bytes, losses = row[14:]
+    pid, parent_pid, image, merged, start_ns, end_ns, version, flags, executable, command, cwd = row[:11]
+    main, node, begun, ended, exited, status, *costs, resident_bytes, losses = row[11:]
     return Process(
         id=id,
         pid=pid,
         parent_pid=parent_pid,
         image=image,
+        processes=max(merged, 1),
         start_ns=start_ns,
         end_ns=end_ns,
         python_version=version,

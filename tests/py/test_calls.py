@@ -370,7 +370,7 @@ def test_a_thousand_short_threads_lose_nothing(record) -> None:
     assert tree.losses() == {}
 
 
-def test_fork_children_stop_measuring_and_are_counted(record) -> None:
+def test_fork_children_are_measured_as_processes_of_their_own(record) -> None:
     tree = record(
         """
         import os
@@ -386,8 +386,9 @@ def test_fork_children_stop_measuring_and_are_counted(record) -> None:
             leaf()
         """
     )
-    assert tree.calls("leaf") == 5
-    assert tree.losses() == {"forks": 5}
+    assert tree.calls("leaf") == 5 + 5 * 1000
+    assert tree.losses() == {}
+    assert len(tree.json["processes"]) == 6
 
 
 def test_sub_interpreters_are_counted(record) -> None:

@@ -41,13 +41,30 @@ def test_time_after_an_exec_is_not_the_program_s_and_it_is_said(assay, python, t
     assert process["end_ns"] - process["start_ns"] < 900_000_000
 
 
-def test_a_python_that_takes_the_place_is_counted_too(assay, python, tmp_path):
+def test_a_python_that_takes_the_place_is_measured_too(assay, python, tmp_path):
     code = "work()\nif len(sys.argv) == 1: os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:], 'again'])\n"
-    done, recording = run(assay, python, tmp_path, code + "time.sleep(1)\n")
+    done, recording = run(assay, python, tmp_path, code + "sys.exit(6)\n")
+    assert done.returncode == 6
+    assert SAID not in done.stderr
+    assert " 1 process," in done.stderr
+    assert recording.calls("work") == 2
+    first, second = recording.data["processes"]
+    assert first["pid"] == second["pid"]
+    assert (first["image"], second["image"]) == (0, 1)
+    assert (first["exit_status"], second["exit_status"]) == (None, 6)
+    assert first["end_ns"] <= second["start_ns"]
+    assert second["command"].endswith("x.py again")
+
+
+def test_a_program_in_between_is_not_measured_and_the_python_after_it_is(assay, python, tmp_path):
+    code = (
+        "work()\nif len(sys.argv) == 1: os.execv('/bin/sh', ['sh', '-c', 'exec \"$0\" x.py again', sys.executable])\n"
+    )
+    done, recording = run(assay, python, tmp_path, code)
     assert done.returncode == 0
-    assert SAID in done.stderr
-    assert "1 Python that was started was not measured" in done.stderr
-    assert recording.calls("work") == 1
+    assert SAID not in done.stderr
+    assert recording.calls("work") == 2
+    assert [each["image"] for each in recording.data["processes"]] == [0, 1]
 
 
 def test_an_exec_that_fails_changes_nothing(assay, python, tmp_path):
@@ -71,7 +88,8 @@ def test_a_child_that_becomes_another_program_does_not_end_its_parent_s_measurin
     )
     done, recording = run(assay, python, tmp_path, code)
     assert done.returncode == 0
-    assert SAID not in done.stderr
     assert recording.calls("work") == 1
-    (process,) = recording.data["processes"]
+    process, *children = recording.data["processes"]
     assert process["end_ns"] - process["start_ns"] > 200_000_000
+    assert all(child["forked"] for child in children)
+    assert f"{len(children)} process{'es' if len(children) > 1 else ''} became another program by exec" in done.stderr

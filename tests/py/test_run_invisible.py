@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from building import compile_c, embed
+from recordings import read
 
 PROBE = Path(__file__).with_name("probe.py")
 
@@ -316,11 +317,13 @@ CHILDREN = {
 
 
 @pytest.mark.parametrize("start", CHILDREN.values(), ids=CHILDREN)
-def test_a_python_that_the_program_starts_is_counted_however_it_starts(pair, start):
+def test_a_python_that_the_program_starts_is_measured_however_it_starts(pair, start):
     code = f"import os, subprocess, sys\nchild = [sys.executable, '-c', 'pass']\n{start}"
-    result = pair.assay("run", "--python", pair.python, "-c", code, cwd=pair.cwd)
+    result = pair.assay("run", "-o", "x.assay", "--python", pair.python, "-c", code, cwd=pair.cwd)
     assert result.returncode == 0
-    assert "1 Python that was started was not measured" in result.stderr
+    commands = [each["command"] for each in read(pair.assay, pair.cwd / "x.assay").data["processes"]]
+    assert len(commands) == 2
+    assert commands[1].endswith(" -c pass")
 
 
 SHOW_ENVIRONMENT = """
@@ -357,12 +360,30 @@ def test_a_script_of_a_static_interpreter_gets_an_environment_without_us(pair, s
     pair.same("-c", f"import os, subprocess\n{start}")
 
 
-def test_a_child_that_can_load_us_is_given_the_session(pair):
-    """Or Pythons further down could not be counted; and what is taken away above would not have been there."""
+@pytest.mark.parametrize("start", STARTS.values(), ids=STARTS)
+def test_a_child_that_can_load_us_sees_the_same_environment(pair, start):
     compile_c(pair.cwd / "child", SHOW_ENVIRONMENT)
-    _, with_assay = pair.run("-c", "import subprocess; subprocess.run(['./child'])")
-    assert b"ASSAY_SESSION=" in with_assay.stdout
-    assert b"libassay-preload.so" in with_assay.stdout
+    pair.same("-c", f"import os, subprocess\n{start}")
+
+
+def test_a_child_with_an_environment_of_its_own_sees_just_that(pair):
+    compile_c(pair.cwd / "child", SHOW_ENVIRONMENT)
+    out = pair.same(
+        "-c",
+        "import os, subprocess\n"
+        "subprocess.run(['./child'], env={})\n"
+        "subprocess.run(['./child'], env={'A': '1', 'LD_PRELOAD': ''})\n"
+        "subprocess.run(['./child'], env={'A': '1', 'LD_PRELOAD': 'libm.so.6'})\n",
+    )
+    assert out.stdout == b"A=1\nLD_PRELOAD=\nA=1\nLD_PRELOAD=libm.so.6\n"
+
+
+def test_a_child_that_can_load_us_hands_the_session_on(pair):
+    """To Pythons further down; whatever environment they are given on the way."""
+    code = "import subprocess, sys; subprocess.run(['env', '-i', 'sh', '-c', sys.executable + ' -c pass; :'], env={})"
+    result = pair.assay("run", "-o", "x.assay", "--python", pair.python, "-c", code, cwd=pair.cwd)
+    assert result.returncode == 0
+    assert len(read(pair.assay, pair.cwd / "x.assay").data["processes"]) == 2
 
 
 def test_a_child_with_address_sanitizer_starts(pair):

@@ -153,7 +153,7 @@ def test_a_long_command_line_ends_with_a_mark(assay, python, tmp_path):
     assert assay("run", "-q", "-o", "x.assay", "--python", python, "-c", "pass", *many, cwd=tmp_path).returncode == 0
     process = read(assay, tmp_path / "x.assay").data["processes"][0]
     command = process["command"]
-    assert process["parent_pid"] == 0  # none that is in the recording
+    assert process["parent_pid"] == 0  # assay is no part of the program
     assert command.endswith(" 56 57 …")
     few = many[:5]
     assert assay("run", "-q", "-o", "y.assay", "--python", python, "-c", "pass", *few, cwd=tmp_path).returncode == 0
@@ -295,7 +295,9 @@ def test_an_older_python_beside_a_measured_one_is_named(assay, python, tmp_path)
     both = f"'{python}' -c 'print(1)'; '{unsupported()[0]}' -c 'print(2)'"
     result = assay("run", "--", "sh", "-c", both, cwd=tmp_path)
     assert (result.returncode, result.stdout) == (0, "1\n2\n")
-    assert "1 more Python ran unprofiled: Python 3." in result.stderr.splitlines()[0]
+    assert "1 more Python ran unprofiled: Python 3." in result.stderr
+    remarks = read(assay, tmp_path / "sh.assay").data["remarks"]
+    assert [each for each in remarks if each.endswith(os.path.realpath(unsupported()[0]))]
 
 
 def test_a_python_without_its_agent_runs_unprofiled_and_one_line_says_so(assay, python, libdir, tmp_path):

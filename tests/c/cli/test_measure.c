@@ -54,6 +54,13 @@ asy_harvest_process_died(asy_harvest *h, uint64_t pid, uint64_t ticks, int exite
     return fake.died;
 }
 
+asy_status
+asy_harvest_row_died(asy_harvest *h, uint32_t slot, uint64_t ticks, int exited, int status)
+{
+    (void)slot;
+    return asy_harvest_process_died(h, 0, ticks, exited, status);
+}
+
 // As the real one does: the head's losses, and what it has folded itself.
 asy_status
 asy_harvest_finish(asy_harvest *h, asy_clock_pair now)

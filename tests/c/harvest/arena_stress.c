@@ -298,6 +298,16 @@ reader_end(reader *r)
     close(r->fd);
 }
 
+// Slots and thread numbers are used again; the serial of a row's use is not.
+static uint64_t
+owner_of(const reader *r, uint64_t state)
+{
+    uint32_t slot = (uint32_t)(state >> 8) & 0xffff;
+    uint64_t serial = slot < ASY_PROC_MAX ? __atomic_load_n(&r->arena.procs[slot].serial, __ATOMIC_ACQUIRE) : 0;
+
+    return state >> 8 ^ serial << 40;
+}
+
 // Between polls: rows are in a known state, and the counts of one owner never shrink.
 static void
 check_directory(reader *r)
@@ -320,11 +330,11 @@ check_directory(reader *r)
         if (__atomic_load_n(&r->arena.chunks[i].state, __ATOMIC_ACQUIRE) >> 8 != state >> 8) {
             continue;
         }
-        if (r->owner[i] == state >> 8 && nodes < r->nodes[i]) {
+        if (r->owner[i] == owner_of(r, state) && nodes < r->nodes[i]) {
             broken("chunk %u went from %llu nodes to %llu", i, (unsigned long long)r->nodes[i],
                    (unsigned long long)nodes);
         }
-        r->owner[i] = state >> 8;
+        r->owner[i] = owner_of(r, state);
         r->nodes[i] = nodes;
     }
     if (shared->doubles != 0) {

@@ -113,6 +113,7 @@ static void
 process_that_is_gone_has_no_start_time(void **state)
 {
     pid_t child = fork();
+    bool gone = false;
 
     (void)state;
     if (child == 0) {
@@ -120,7 +121,8 @@ process_that_is_gone_has_no_start_time(void **state)
     }
     assert_int_equal(waitpid(child, NULL, 0), child);
     assert_int_equal(asy_os_process_start((uint64_t)child), 0);
-    assert_int_equal(asy_os_process_watch((uint64_t)child), -1);
+    assert_int_equal(asy_os_process_watch((uint64_t)child, &gone), -1);
+    assert_true(gone);
     assert_false(asy_os_process_stopped((uint64_t)child));
 }
 
@@ -129,19 +131,37 @@ watch_is_readable_when_the_process_has_ended_and_not_before(void **state)
 {
     pid_t child = fork();
     struct pollfd p = {.events = POLLIN};
+    int exited, status;
+    bool gone;
 
     (void)state;
     if (child == 0) {
         pause();
         _exit(0);
     }
-    p.fd = asy_os_process_watch((uint64_t)child);
+    p.fd = asy_os_process_watch((uint64_t)child, &gone);
     assert_true(p.fd >= 0);
     assert_int_equal(poll(&p, 1, 0), 0);
     kill(child, SIGKILL);
     assert_int_equal(poll(&p, 1, 30000), 1);
+    asy_os_process_end(p.fd, (uint64_t)child, &exited, &status);
+    assert_int_equal(exited, 2);
+    assert_int_equal(status, SIGKILL);
     close(p.fd);
     waitpid(child, NULL, 0);
+}
+
+static void
+start_of_a_process_is_told_on_the_clock_that_runs_while_the_system_does(void **state)
+{
+    struct timespec now;
+    uint64_t at;
+
+    (void)state;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    at = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    assert_true(asy_os_process_start_ns((uint64_t)getpid()) <= at);
+    assert_true(asy_os_process_start_ns((uint64_t)getpid()) + 600000000000u > at);
 }
 
 static void
@@ -270,6 +290,7 @@ main(void)
         cmocka_unit_test(start_time_is_read_behind_any_process_name),
         cmocka_unit_test(process_that_is_gone_has_no_start_time),
         cmocka_unit_test(watch_is_readable_when_the_process_has_ended_and_not_before),
+        cmocka_unit_test(start_of_a_process_is_told_on_the_clock_that_runs_while_the_system_does),
         cmocka_unit_test(cpu_time_of_a_thread_is_its_own),
         cmocka_unit_test(stopped_process_is_told_from_a_running_one),
         cmocka_unit_test(pending_signals_of_a_process_are_seen),

@@ -25,23 +25,15 @@
 // ---- the session's variable ----
 
 static void
-session_is_read_and_marked_in_place(void **state)
+session_is_read(void **state)
 {
-    char value[] = "123:45:00000000deadbeef:take";
     asy_session s;
 
     (void)state;
-    assert_true(asy_session_parse(value, &s));
+    assert_true(asy_session_parse("123:45:00000000deadbeef", &s));
     assert_int_equal(s.pid, 123);
     assert_int_equal(s.fd, 45);
     assert_int_equal(s.nonce, 0xdeadbeef);
-    assert_false(s.skip);
-    asy_session_mark(&s);
-    assert_string_equal(value, "123:45:00000000deadbeef:skip");
-    assert_true(asy_session_parse(value, &s));
-    assert_true(s.skip);
-    asy_session_mark(&s);
-    assert_string_equal(value, "123:45:00000000deadbeef:skip");
 }
 
 static void
@@ -51,24 +43,20 @@ what_is_no_session_is_refused(void **state)
                                          ":",
                                          "1",
                                          "1:2",
-                                         "1:2:3",
+                                         "1:2:",
                                          "1:2:3:",
                                          "1:2:3:other",
-                                         "x:2:3:take",
-                                         "1:2:z:take",
-                                         "1::3:take",
-                                         "1:99999999999:3:take",
-                                         "1:2:3:take:",
-                                         "1:2:3:taken"};
+                                         "x:2:3",
+                                         "1:2:z",
+                                         "1::3",
+                                         "1:99999999999:3",
+                                         "1:2:000000000000000000000000000000000000000000000000000000000000000000003"};
     asy_session s;
 
     (void)state;
     assert_false(asy_session_parse(NULL, &s));
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
-        char text[64];
-
-        snprintf(text, sizeof text, "%s", values[i]);
-        assert_false(asy_session_parse(text, &s));
+        assert_false(asy_session_parse(values[i], &s));
     }
 }
 
@@ -76,7 +64,7 @@ what_is_no_session_is_refused(void **state)
 static asy_arena_head *
 make_head(asy_session *s, uint64_t nonce, off_t bytes)
 {
-    int fd = memfd_create("test", MFD_CLOEXEC);
+    int fd = memfd_create("assay", MFD_CLOEXEC);
     asy_arena_head *head;
 
     assert_int_equal(ftruncate(fd, bytes), 0);
@@ -98,11 +86,25 @@ losses_and_refusals_are_counted_in_the_head(void **state)
     head->nonce = 77;
     asy_session_lose(&s, ASY_LOSS_EXECS);
     asy_session_lose(&s, ASY_LOSS_EXECS);
-    asy_session_refuse(&s, 0x030A0000, ASY_REFUSED_VERSION);
+    for (int i = 0; i < 2; i++) {
+        asy_session_refuse(&s, 0x030A0000, ASY_REFUSED_VERSION, "/usr/bin/python3.10");
+        asy_session_refuse(&s, 0, ASY_REFUSED_STATIC,
+                           "/a/path/that/is/longer/than/what/there/is/room/for/in/the/head/of/the/"
+                           "shared/memory/python3-static");
+    }
     assert_int_equal(head->losses[ASY_LOSS_EXECS], 2);
-    assert_int_equal(head->refused, 1);
-    assert_int_equal(head->refused_version, 0x030A0000);
-    assert_int_equal(head->refused_why, ASY_REFUSED_VERSION);
+    assert_int_equal(head->refusals[0].key, ASY_REFUSED_VERSION | 0x030A0000ull << 32);
+    assert_int_equal(head->refusals[0].count, 2);
+    assert_int_equal(head->refusals[0].name_bytes, strlen("/usr/bin/python3.10"));
+    assert_memory_equal(head->refusals[0].name, "/usr/bin/python3.10", head->refusals[0].name_bytes);
+    assert_int_equal(head->refusals[1].key, ASY_REFUSED_STATIC);
+    assert_int_equal(head->refusals[1].count, 2);
+    assert_int_equal(head->refusals[1].name_bytes, ASY_REFUSAL_NAME);
+    assert_memory_equal(head->refusals[1].name + ASY_REFUSAL_NAME - 14, "python3-static", 14);
+    for (uint64_t why = 0; why < 40; why++) { // more reasons than there are rows
+        asy_session_refuse(&s, why, ASY_REFUSED_START, "python");
+    }
+    assert_int_equal(head->refusals[ASY_REFUSALS - 1].count, 40 - (ASY_REFUSALS - 3));
     s.nonce = 78; // another session's memory behind the same numbers
     asy_session_lose(&s, ASY_LOSS_EXECS);
     assert_int_equal(head->losses[ASY_LOSS_EXECS], 2);
@@ -159,6 +161,7 @@ check_stripped(char *const *env, const char *const *expected)
     char *clean[16], text[256];
     size_t n = 0;
 
+    assert_true(size.library || size.session);
     assert_true(size.count > 0 && size.count < 15 && size.text <= sizeof text);
     asy_environ_strip(env, clean, text);
     for (; expected[n] != NULL; n++) {
@@ -181,15 +184,50 @@ environment_loses_our_two_variables_and_nothing_else(void **state)
 }
 
 static void
-environment_without_us_is_left_as_it_is(void **state)
+environment_without_us_is_known_as_such(void **state)
 {
     char *env[] = {(char[]){"A=1"}, (char[]){"LD_PRELOAD=/u.so"}, NULL};
     char *none[] = {NULL};
 
     (void)state;
-    assert_int_equal(asy_environ_measure(env).count, 0);
-    assert_int_equal(asy_environ_measure(none).count, 0);
-    assert_int_equal(asy_environ_measure(NULL).count, 0);
+    assert_false(asy_environ_measure(env).library || asy_environ_measure(env).session);
+    assert_false(asy_environ_measure(none).library || asy_environ_measure(none).session);
+    assert_false(asy_environ_measure(NULL).library || asy_environ_measure(NULL).session);
+}
+
+static void
+check_offered(char *const *env, const char *const *expected)
+{
+    asy_environ_size size = asy_environ_measure(env);
+    char *full[16], text[256];
+    size_t n = 0;
+
+    assert_true(size.count < 13 && size.text <= sizeof text);
+    asy_environ_offer(env, "ASSAY_SESSION=s", full, text);
+    for (; expected[n] != NULL; n++) {
+        assert_string_equal(full[n], expected[n]);
+    }
+    assert_null(full[n]);
+}
+
+static void
+environment_gets_our_two_variables_where_they_are_not_in_it(void **state)
+{
+    char *none[] = {NULL};
+    char *plain[] = {(char[]){"A=1"}, NULL};
+    char *user[] = {(char[]){"LD_PRELOAD=/u.so"}, (char[]){"B="}, NULL};
+    char *empty[] = {(char[]){"LD_PRELOAD="}, NULL};
+    char *half[] = {(char[]){"ASSAY_SESSION=x"}, NULL};
+    char *whole[] = {(char[]){"LD_PRELOAD=" OURS}, (char[]){"ASSAY_SESSION=x"}, NULL};
+
+    (void)state;
+    check_offered(none, (const char *const[]){"LD_PRELOAD=" OURS, "ASSAY_SESSION=s", NULL});
+    check_offered(NULL, (const char *const[]){"LD_PRELOAD=" OURS, "ASSAY_SESSION=s", NULL});
+    check_offered(plain, (const char *const[]){"A=1", "LD_PRELOAD=" OURS, "ASSAY_SESSION=s", NULL});
+    check_offered(user, (const char *const[]){"LD_PRELOAD=/u.so:" OURS, "B=", "ASSAY_SESSION=s", NULL});
+    check_offered(empty, (const char *const[]){"LD_PRELOAD=:" OURS, "ASSAY_SESSION=s", NULL});
+    check_offered(half, (const char *const[]){"ASSAY_SESSION=x", "LD_PRELOAD=" OURS, NULL});
+    check_offered(whole, (const char *const[]){"LD_PRELOAD=" OURS, "ASSAY_SESSION=x", NULL});
 }
 
 // ---- program files ----
@@ -209,14 +247,14 @@ write_file(const void *bytes, size_t len, mode_t mode)
     return path;
 }
 
-static bool
+static uint64_t
 judge(const void *bytes, size_t len, mode_t mode)
 {
     const char *path = write_file(bytes, len, mode);
-    bool fits = asy_loadable_path(path);
+    uint64_t why = asy_loadable_path(path);
 
     unlink(path);
-    return fits;
+    return why;
 }
 
 // An ELF of our kind: this test's own file, unless AddressSanitizer made it one that cannot load us.
@@ -264,19 +302,19 @@ programs_of_another_kind_cannot_load_us(void **state)
 
     (void)state;
     assert_non_null(interp);
-    assert_true(judge(bytes, len, 0755));
-    assert_false(judge(bytes, len, 04755));
-    assert_false(judge(bytes, len, 02755));
+    assert_int_equal(judge(bytes, len, 0755), 0);
+    assert_int_equal(judge(bytes, len, 04755), ASY_REFUSED_PRIVILEGES);
+    assert_int_equal(judge(bytes, len, 02755), ASY_REFUSED_PRIVILEGES);
     e->e_ident[EI_CLASS] = ELFCLASS32;
-    assert_false(judge(bytes, len, 0755));
+    assert_int_equal(judge(bytes, len, 0755), ASY_REFUSED_MACHINE);
     *e = sound;
     e->e_machine = EM_S390;
-    assert_false(judge(bytes, len, 0755));
+    assert_int_equal(judge(bytes, len, 0755), ASY_REFUSED_MACHINE);
     *e = sound;
     bytes[interp->p_offset + 1] = 'X'; // another loader
-    assert_false(judge(bytes, len, 0755));
-    interp->p_type = PT_NULL; // static
-    assert_false(judge(bytes, len, 0755));
+    assert_int_equal(judge(bytes, len, 0755), ASY_REFUSED_LOADER);
+    interp->p_type = PT_NULL;
+    assert_int_equal(judge(bytes, len, 0755), ASY_REFUSED_STATIC);
     free(bytes);
 }
 
@@ -291,7 +329,7 @@ program_cut_in_its_headers_cannot_load_us(void **state)
     (void)state;
     for (size_t cut = heads - 1; cut >= 4; cut--) {
         assert_int_equal(truncate(path, (off_t)cut), 0);
-        assert_false(asy_loadable_path(path));
+        assert_int_equal(asy_loadable_path(path), ASY_REFUSED_MACHINE);
     }
     unlink(path);
     free(bytes);
@@ -306,12 +344,12 @@ scripts_are_judged_by_their_interpreter(void **state)
     (void)state;
     assert_non_null(realpath(OWN, own));
     snprintf(line, sizeof line, "#! \t%s -x\nrest", own);
-    assert_true(judge(line, strlen(line), 0755));
-    assert_true(judge("#!/nosuch\n", 10, 0755)); // starting it fails in any case
-    assert_true(judge("#!\n\n\n", 5, 0755));
-    assert_true(judge("echo hello\n", 11, 0755)); // a shell will run it
-    assert_true(judge("", 0, 0755));
-    assert_true(asy_loadable_path("/nosuch/file"));
+    assert_int_equal(judge(line, strlen(line), 0755), 0);
+    assert_int_equal(judge("#!/nosuch\n", 10, 0755), 0); // starting it fails in any case
+    assert_int_equal(judge("#!\n\n\n", 5, 0755), 0);
+    assert_int_equal(judge("echo hello\n", 11, 0755), 0); // a shell will run it
+    assert_int_equal(judge("", 0, 0755), 0);
+    assert_int_equal(asy_loadable_path("/nosuch/file"), 0);
 }
 
 static void
@@ -324,7 +362,7 @@ script_that_is_its_own_interpreter_ends(void **state)
     assert_non_null(f);
     fprintf(f, "#!%s\n", path);
     fclose(f);
-    assert_false(asy_loadable_path(path));
+    assert_int_equal(asy_loadable_path(path), ASY_REFUSED_STATIC);
     unlink(path);
 }
 
@@ -346,13 +384,14 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(session_is_read_and_marked_in_place),
+        cmocka_unit_test(session_is_read),
         cmocka_unit_test(what_is_no_session_is_refused),
         cmocka_unit_test(losses_and_refusals_are_counted_in_the_head),
         cmocka_unit_test(memory_that_is_gone_or_too_short_is_passed_over),
         cmocka_unit_test(library_is_taken_out_of_a_preload_list),
+        cmocka_unit_test(environment_gets_our_two_variables_where_they_are_not_in_it),
         cmocka_unit_test(environment_loses_our_two_variables_and_nothing_else),
-        cmocka_unit_test(environment_without_us_is_left_as_it_is),
+        cmocka_unit_test(environment_without_us_is_known_as_such),
         cmocka_unit_test(programs_of_another_kind_cannot_load_us),
         cmocka_unit_test(program_cut_in_its_headers_cannot_load_us),
         cmocka_unit_test(scripts_are_judged_by_their_interpreter),
