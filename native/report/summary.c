@@ -31,6 +31,8 @@ typedef struct {
     uint32_t table_rows; // at most; 0 = all
     asy_row *top;        // owned: of the table
     uint32_t top_count;
+    uint32_t awaiting; // the innermost function that was suspended nearly as long as any, yours before others
+    uint64_t awaiting_ns;
     asy_out *o;
 } page;
 
@@ -93,6 +95,16 @@ add_waits(const asy_analysis *a, const char *what, bool idle, asy_words *parts)
     asy_words_add(parts, "%s %s%s%s%s", what, asy_units_time(sum).s, count > 0 ? " (" : "", list, count > 0 ? ")" : "");
 }
 
+// Where nothing runs and no thread waits, as in a recording of one task among others.
+static void
+add_awaiting(const page *g, asy_words *parts)
+{
+    char *name = asy_words_func(g->p, g->awaiting, 40);
+
+    asy_words_add(parts, "awaiting %s (%s)", asy_units_time(g->awaiting_ns).s, name == NULL ? "" : name);
+    free(name);
+}
+
 static void
 print_budget(page *g)
 {
@@ -106,6 +118,9 @@ print_budget(page *g)
     add_waits(a, "waiting", false, &parts);
     if (sum_waits(a, true) * 100 >= wall && sum_waits(a, true) > 0) {
         add_waits(a, "idle", true, &parts);
+    }
+    if (g->awaiting_ns > 0 && 2 * (a->sum.run_ns + sum_waits(a, false) + sum_waits(a, true)) < wall) {
+        add_awaiting(g, &parts);
     }
     if (v->startup.self_ns * 50 >= wall) {
         asy_words_add(&parts, "start-up and shutdown %s", asy_units_time(v->startup.self_ns).s);
@@ -121,6 +136,30 @@ print_budget(page *g)
 }
 
 // ---- the table ----
+
+static void
+choose_awaiting(page *g)
+{
+    uint64_t most = 0;
+    bool project = false;
+
+    for (uint32_t i = 1; i < g->view->node_count; i++) {
+        most = g->view->nodes[i].suspended_ns > most ? g->view->nodes[i].suspended_ns : most;
+    }
+    for (uint32_t i = 1; i < g->view->node_count && most > 0; i++) {
+        const asy_view_node *n = &g->view->nodes[i];
+        bool own = g->origin[n->func].project;
+
+        if (n->suspended_ns * 5 < most * 4 || (project && !own)) {
+            continue;
+        }
+        if (g->awaiting_ns == 0 || (own && !project) || n->suspended_ns < g->awaiting_ns) {
+            g->awaiting = n->func;
+            g->awaiting_ns = n->suspended_ns;
+            project = own;
+        }
+    }
+}
 
 // What threads only wait in for each other or for work is left to the budget.
 static asy_status
@@ -395,6 +434,7 @@ print_page(page *g, const char *path)
     } else {
         st = print_answer(g);
         if (st == ASY_OK) {
+            choose_awaiting(g);
             st = choose_top(g);
         }
         if (st == ASY_OK) {

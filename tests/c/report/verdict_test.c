@@ -310,6 +310,43 @@ test_start_up_is_counted_apart(void **state)
     build_free(&b);
 }
 
+static void
+expect_awaiting(uint64_t sleeping_ns, const char *part, bool there)
+{
+    build b;
+    asy_profile *p;
+    char *text;
+    uint32_t root, outer, own, inner, wait;
+
+    build_begin(&b, "x.py", "/srv", "x.py");
+    build_thread(&b, "MainThread");
+    b.process.program_node = root = build_node(&b, 0, 0, build_tag(&b, "route", "/"), 1, 0, 0);
+    outer = build_node(&b, 0, root, build_python(&b, "app", "/usr/lib/python3.12/site-packages/app.py", 1), 1, 0, 0);
+    build_suspended(&b, 0, outer, 1, 1 * MS, 90 * MS);
+    own = build_node(&b, 0, outer, build_python(&b, "item", "/srv/x.py", 1), 1, 0, 0);
+    build_suspended(&b, 0, own, 1, 1 * MS, 89 * MS);
+    inner = build_node(&b, 0, own, build_python(&b, "sub", "/srv/x.py", 9), 1, 0, 0);
+    build_suspended(&b, 0, inner, 1, 1 * MS, 20 * MS);
+    wait = build_c(&b, "sleep", "time");
+    build_node(&b, 0, inner, wait, 1, sleeping_ns, sleeping_ns);
+    build_end(&b, 93 * MS);
+    p = build_load(&b);
+    text = page_summary(p, 100, false);
+    assert_int_equal(strstr(text, part) != NULL, there);
+    free(text);
+    asy_profile_free(p);
+    build_free(&b);
+}
+
+// A recording of one task: it neither runs nor waits while others have the thread.
+static void
+test_what_a_task_awaits_is_named_where_it_does_little_else(void **state)
+{
+    (void)state;
+    expect_awaiting(0, "awaiting 89.0 ms (item)", true);
+    expect_awaiting(60 * MS, "awaiting", false);
+}
+
 // Whatever the names: no line is wider than the terminal.
 // Modules that do many things: what a thread waits for in them is told by the function.
 static void
@@ -380,6 +417,7 @@ main(void)
         cmocka_unit_test(test_keys_are_in_order_of_what_ran_under_them),
         cmocka_unit_test(test_start_up_is_counted_apart),
         cmocka_unit_test(test_waits_are_named_by_function_where_the_module_does_not_tell),
+        cmocka_unit_test(test_what_a_task_awaits_is_named_where_it_does_little_else),
         cmocka_unit_test(test_long_answers_are_wrapped_within_a_clause),
     };
 
