@@ -8,7 +8,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from importlib import import_module
-from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
 from shutil import get_terminal_size
@@ -178,12 +177,15 @@ def prun_stats(shell: Any, source: str, options: Options) -> tuple[Any, str]:
     """What was counted, sorted, and a remark if the code ended by SystemExit."""
     from pstats import Stats
 
-    profiler, note = import_module("assay.dropin.cProfile").Profile(), ""
+    from .dropin.cProfile import Profile
+
+    profiler, note = Profile(), ""
     try:
         profiler.runctx(source, shell.user_ns, shell.user_ns)
     except SystemExit:
         note = "*** SystemExit exception caught in code being profiled."
-    return Stats(profiler).strip_dirs().sort_stats(*(options.values("s") or ["time"])), note
+    stats = Stats(profiler)  # type: ignore[arg-type] # as cProfile's
+    return stats.strip_dirs().sort_stats(*(options.values("s") or ["time"])), note
 
 
 def keep(stats: Any, text: str, options: Options, note: str) -> None:
@@ -202,10 +204,7 @@ def keep(stats: Any, text: str, options: Options, note: str) -> None:
 
 def load(shell: Any) -> None:
     """Give an IPython shell our magics."""
-    magics = {"assay": assay_magic}
-    if find_spec("assay.dropin") is not None:
-        magics["prun"] = prun_magic
-    for name, make in magics.items():
+    for name, make in (("assay", assay_magic), ("prun", prun_magic)):
         magic = make(shell)
         magic._ipython_magic_no_var_expand = True  # type: ignore[attr-defined] # braces and $ are the code's own
         shell.register_magic_function(magic, magic_kind="line_cell", magic_name=name)

@@ -169,3 +169,68 @@ def test_cells_of_a_kernel_are_your_own_code(cells: Cells) -> None:
 def test_loading_assay_loads_nothing_of_ipython(python: Any, libdir: Path, tmp_path: Path) -> None:
     source = "import sys, assay; sys.exit(any(m.startswith(('IPython', 'assay._n')) for m in sys.modules))"
     subprocess.run([python, "-c", source], env={"PYTHONPATH": str(libdir.parent)}, cwd=tmp_path, check=True)
+
+
+# ---- %prun ----
+
+PRUN_CELLS = {
+    "line": ["%prun -l 8 f(1000)"],
+    "cell": [f"%%prun\n{WORK}"],
+    "statement and cell": [f"%%prun -s cumulative y = 5\n{WORK}", "y"],
+    "keys": [f"%%prun -s calls -s name -l f -l 3\n{WORK}"],
+    "fraction": [f"%%prun -s name -l .5\n{WORK}"],
+    "quiet": [f"%%prun -q\n{WORK}"],
+    "returned": ["s = %prun -q -r f(3)", "s.total_calls, sorted(key[2] for key in s.stats)"],
+    "files": [
+        f"%%prun -q -T table.txt -D counts.prof\n{WORK}",
+        "print(open('table.txt').read())",
+        "import pstats; sorted(key[2] for key in pstats.Stats('counts.prof').stats)",
+    ],
+    "braces": ["x = 5", "%prun -q -r print({x: '$x'})"],
+    "exit": ["%prun -l 1 raise SystemExit(3)", "1 + 1"],
+    "exception": ["%prun 1 / 0", "1 + 1"],
+}
+
+
+def without_times(cell: dict[str, Any]) -> dict[str, Any]:
+    def plain(text: str) -> str:
+        text = re.sub(r"\d+\.\d+ seconds", "T seconds", re.sub(r" +\d+\.\d{3}", " T", text))
+        text = re.sub(r"<pstats.Stats (object )?at 0x\w+>", "<pstats.Stats>", text)
+        return re.sub(r"<ipython-input-[^>]*>", "<cell>", text)
+
+    if cell["error"] is not None:
+        cell["printed"] = "a traceback"
+    return {name: plain(text) if isinstance(text, str) else text for name, text in cell.items()}
+
+
+@pytest.mark.parametrize("case", PRUN_CELLS)
+def test_prun_says_what_that_of_ipython_says(cells: Cells, case: str) -> None:
+    """To the character but for times, and the order that they make."""
+
+    def said(load: bool) -> list[dict[str, Any]]:
+        out = [without_times(cell) for cell in cells(DEFINE, *PRUN_CELLS[case], load=load)]
+        for cell in out:
+            if "-s" not in PRUN_CELLS[case][0]:
+                cell["printed"] = "\n".join(sorted(cell["printed"].splitlines()))
+        return out
+
+    ours, theirs = said(True), said(False)
+    assert ours == theirs
+    assert any(cell["printed"] or cell["value"] != "None" for cell in theirs)
+
+
+def test_prun_is_ours(cells: Cells) -> None:
+    _, cell = cells("import inspect", "inspect.getmodule(get_ipython().magics_manager.magics['cell']['prun']).__name__")
+    assert cell["value"] == "'assay._notebook'"
+
+
+def test_prun_works_inside_an_assay_cell(cells: Cells) -> None:
+    _, cell = cells(DEFINE, "%%assay\n%prun -q f(10)")
+    assert cell["error"] is None and "f" in one_page(cell)
+
+
+def test_prun_works_inside_cprofile(cells: Cells, python: Any) -> None:
+    if python.minor < 12:
+        pytest.skip("one hook a thread, which is cProfile's then")
+    _, cell = cells(DEFINE, "import cProfile\nwith cProfile.Profile():\n    %prun -q f(1)")
+    assert cell["error"] is None  # IPython's own refuses

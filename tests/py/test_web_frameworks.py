@@ -236,7 +236,7 @@ def ask_all(ask: Ask, paths: list[str]) -> dict[str, tuple[int, bytes]]:
 
 
 def found(assay: Any, folder: Path, count: int) -> list[tuple[str, str, str, tree.Tree]]:
-    """Method, route, status or error, and the tree of each recording. On a busy machine fast requests leave some too."""
+    """Method, route, status or error, and the tree of each recording, but for the fast ones that were slow."""
     deadline = time.monotonic() + 30
     paths: list[Path] = []
     while len(paths) < count and time.monotonic() < deadline:
