@@ -13,48 +13,8 @@
 
 #include "build.h"
 #include "cli/export_write.h"
+#include "failing.h"
 #include "record/pstats.h"
-
-static long countdown = -1; // < 0: never
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t n);
-char *__real_strdup(const char *s);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t n);
-char *__wrap_strdup(const char *s);
-
-static bool
-refused(void)
-{
-    return countdown >= 0 && countdown-- == 0;
-}
-
-void *
-__wrap_malloc(size_t n)
-{
-    return refused() ? NULL : __real_malloc(n);
-}
-
-void *
-__wrap_calloc(size_t n, size_t size)
-{
-    return refused() ? NULL : __real_calloc(n, size);
-}
-
-void *
-__wrap_realloc(void *p, size_t n)
-{
-    return refused() ? NULL : __real_realloc(p, n);
-}
-
-char *
-__wrap_strdup(const char *s)
-{
-    return refused() ? NULL : __real_strdup(s);
-}
 
 // ---- files ----
 
@@ -366,10 +326,10 @@ expect_each_failure(const asy_profile *p, asy_export_format to)
         asy_status st;
         bool reached;
 
-        countdown = n;
+        failing_countdown = n;
         st = export_to_null(p, to);
-        reached = countdown < 0;
-        countdown = -1;
+        reached = failing_countdown < 0;
+        failing_countdown = -1;
         if (!reached) {
             assert_int_equal(st, ASY_OK);
             break;

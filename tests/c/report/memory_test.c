@@ -11,49 +11,9 @@
 #include <cmocka.h>
 
 #include "build.h"
+#include "failing.h"
 #include "report/report.h"
 #include "report/summary.h"
-
-static long countdown = -1; // < 0: never
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t n);
-char *__real_strdup(const char *s);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t n);
-char *__wrap_strdup(const char *s);
-
-static bool
-refused(void)
-{
-    return countdown >= 0 && countdown-- == 0;
-}
-
-void *
-__wrap_malloc(size_t n)
-{
-    return refused() ? NULL : __real_malloc(n);
-}
-
-void *
-__wrap_calloc(size_t n, size_t size)
-{
-    return refused() ? NULL : __real_calloc(n, size);
-}
-
-void *
-__wrap_realloc(void *p, size_t n)
-{
-    return refused() ? NULL : __real_realloc(p, n);
-}
-
-char *
-__wrap_strdup(const char *s)
-{
-    return refused() ? NULL : __real_strdup(s);
-}
 
 typedef enum { PAGE_SUMMARY, PAGE_FLAT, PAGE_TREE, PAGE_TAGS, PAGE_CALLERS, PAGE_TAGGED, PAGE_JSON, PAGES } page;
 
@@ -98,15 +58,15 @@ test_any_allocation_may_fail(void **state)
         long n;
 
         for (n = 0; st != ASY_OK && n < 100000; n++) {
-            countdown = n;
+            failing_countdown = n;
             st = print_page(p, (page)which, fd);
-            if (countdown >= 0) {
+            if (failing_countdown >= 0) {
                 assert_int_equal(st, ASY_OK); // ran to its end without reaching the failure
             } else if (st != ASY_OK) {
                 assert_int_equal(st, ASY_ENOMEM);
             }
-            st = countdown >= 0 ? ASY_OK : ASY_ENOMEM; // some failures only shorten a text
-            countdown = -1;
+            st = failing_countdown >= 0 ? ASY_OK : ASY_ENOMEM; // some failures only shorten a text
+            failing_countdown = -1;
         }
         assert_true(n > 20);
         assert_true(n < 100000);
