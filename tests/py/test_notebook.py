@@ -187,7 +187,7 @@ PRUN_CELLS = {
         "import pstats; sorted(key[2] for key in pstats.Stats('counts.prof').stats)",
     ],
     "braces": ["x = 5", "%prun -q -r print({x: '$x'})"],
-    "exit": ["%prun -l 1 raise SystemExit(3)", "1 + 1"],
+    "exit": ["%prun -s name -l 1 raise SystemExit(3)", "1 + 1"],
     "exception": ["%prun 1 / 0", "1 + 1"],
 }
 

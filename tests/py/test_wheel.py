@@ -38,6 +38,14 @@ print(json.dumps([p.recording.find("f")[0].calls, _program.find(), assay.__file_
 """
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """`packed`: the interpreter that a wheel is for, the newest one; with ASSAY_TEST_ALL=1 each (a minute and more)."""
+    if "packed" in metafunc.fixturenames:
+        found = metafunc.config.assay_pythons  # type: ignore[attr-defined]
+        found = found if os.environ.get("ASSAY_TEST_ALL") else found[-1:]
+        metafunc.parametrize("packed", found, ids=[p.version for p in found], scope="session")
+
+
 def make(kind: str, python: Any, dist: Path) -> Path:
     """What tools/wheel leaves in `dist`. The test is skipped where its tools cannot be had."""
     env = {k: v for k, v in os.environ.items() if k not in ("MESON", "NINJA", "PYTHON", "PYTHONPATH")}
@@ -62,9 +70,9 @@ def machine_glibc() -> tuple[int, int]:
 
 
 @pytest.fixture(scope="session")
-def wheel(python: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def wheel(packed: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     old = machine_glibc() < (2, 38)  # newer ones bind strtol to a version of their own
-    return make("{}_{}".format(*GLIBC) if old else "auto", python, tmp_path_factory.mktemp("dist"))
+    return make("{}_{}".format(*GLIBC) if old else "auto", packed, tmp_path_factory.mktemp("dist"))
 
 
 def install(python: Any, home: Path, what: Path, *options: str) -> Path:
@@ -79,8 +87,8 @@ def install(python: Any, home: Path, what: Path, *options: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def installed(python: Any, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return install(python, tmp_path_factory.mktemp("clean") / "venv", wheel, "--no-index")
+def installed(packed: Any, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return install(packed, tmp_path_factory.mktemp("clean") / "venv", wheel, "--no-index")
 
 
 def run(folder: Path, *command: str | Path) -> subprocess.CompletedProcess[str]:
@@ -100,6 +108,10 @@ def try_all(home: Path, folder: Path) -> None:
     calls, found, package = json.loads(inside.stdout)
     assert calls == 7 and found == str(program) and package.startswith(str(home))
     assert "f" in run(folder, program, "report", "inside.assay").stdout
+    table = run(folder, program, "cprofile", "-s", "calls", "s.py")
+    assert table.returncode == 0 and re.search(r" 500 .* s.py:2\(f\)", table.stdout), table.stdout + table.stderr
+    path = run(folder, program, "dropin-path").stdout.rstrip("\n")
+    assert Path(path).is_relative_to(home)
 
 
 def test_wheel_works_in_a_clean_environment(installed: Path, tmp_path: Path) -> None:
