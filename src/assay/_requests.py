@@ -102,7 +102,9 @@ class Slots:
 
     def begin(self) -> None:
         """Nothing runs: at first, and in a child of a fork."""
-        self.lock = threading.Lock()  # a fork may have come while another thread held it
+        # New in a child: another thread may have held it at the fork. One that a thread may take again: a collection of
+        # garbage in the middle may end a request.
+        self.lock = threading.RLock()
         self.free: set[int] = set()
         self.next = 1
         self.lingering: list[tuple[int, tag]] = []  # something that they began still runs
@@ -135,9 +137,12 @@ class Slots:
                 self.lingering.append((slot, label))
 
     def look_again(self) -> None:
-        still = [(slot, label) for slot, label in self.lingering if not label.release()]
-        self.free.update({slot for slot, _ in self.lingering} - {slot for slot, _ in still})
-        self.lingering = still
+        lingering, self.lingering = self.lingering, []
+        for slot, label in lingering:
+            if label.release():
+                self.free.add(slot)
+            else:
+                self.lingering.append((slot, label))
 
 
 SLOTS_OF_PROCESS = Slots()
@@ -175,15 +180,20 @@ class Request:
     began: float = field(default_factory=time.time)
     clock: float = field(default_factory=time.perf_counter)
     seconds: float = -1.0  # it runs
+    lost: bool = False
     labels: dict[str, str] = field(default_factory=dict)
 
     def stop(self) -> None:
         if self.seconds < 0:
             self.seconds = time.perf_counter() - self.clock
-            if self.seconds >= self.recorder.threshold:
-                self.profile.__exit__(None, None, None)
-            else:
-                self.profile.drop()
+            try:
+                if self.seconds >= self.recorder.threshold:
+                    self.profile.__exit__(None, None, None)
+                else:
+                    self.profile.drop()
+            except RuntimeError as problem:  # this thread is in the middle of another one's beginning or end
+                self.lost = True
+                log.warning("a request is not recorded: %s", problem)
 
     def failed(self, error: BaseException) -> None:
         self.labels["error"] = type(error).__name__
@@ -192,7 +202,7 @@ class Request:
         """True: it was slow, `file` writes it."""
         self.stop()
         SLOTS_OF_PROCESS.give(self.slot, self.tag)
-        return self.seconds >= self.recorder.threshold
+        return self.seconds >= self.recorder.threshold and not self.lost
 
     def file(self, method: str, route: Callable[[], str]) -> None:
         """Write it. Whatever goes wrong is logged: the application has answered."""

@@ -120,7 +120,7 @@ class MeasuredWSGI:
         call = Call(request, environ)
 
         def start(status: str, *rest: Any, **named: Any) -> Any:
-            request.labels["status"] = status[:3]
+            request.labels["status"] = str(status)[:3]
             call.rule = flask_route(environ)
             return start_response(status, *rest, **named)
 
@@ -203,8 +203,11 @@ class Response:
             self.call.end()
 
     def __del__(self) -> None:
-        if self.call.request.seconds < 0:  # a server that does not close
-            self.call.end()
+        try:
+            if self.call.request.seconds < 0:  # a server that does not close
+                self.call.end()
+        except Exception:  # at the interpreter's end, without modules
+            pass
 
 
 # ---- ASGI ----

@@ -252,6 +252,53 @@ def test_response_that_is_not_closed_ends_with_its_last_reference(web: Any) -> N
     )
 
 
+def test_request_that_a_garbage_collection_ends_hangs_nothing(web: Any) -> None:
+    """It may come wherever this thread holds the locks of the middleware."""
+    web(
+        """
+        from assay import _requests
+        def app(env, start):
+            start("200 OK", [])
+            yield b"x"
+        result = assay.web.WSGI(app, threshold=0)(environ(), lambda *a: None)
+        next(result)
+        with _requests.SLOTS_OF_PROCESS.lock:
+            del result
+        assert len(files()) == 1
+        """
+    )
+
+
+def test_slot_of_what_still_runs_waits_for_its_end(web: Any) -> None:
+    web(
+        """
+        from assay import _requests
+        go, there = threading.Event(), threading.Event()
+        def app(env, start):
+            context = __import__("contextvars").copy_context()
+            def work():
+                there.set()
+                go.wait()
+            if env["PATH_INFO"] == "/first":
+                threading.Thread(target=context.run, args=(work,)).start()
+                there.wait()
+            start("200 OK", [])
+            return [b"ok"]
+        app = assay.web.WSGI(app, threshold=100)
+        slots = _requests.SLOTS_OF_PROCESS
+        call(app, "/first")
+        assert slots.free == set() and len(slots.lingering) == 1
+        call(app)
+        assert slots.free == {2} and len(slots.lingering) == 1
+        go.set()
+        while threading.active_count() > 1:
+            time.sleep(.01)
+        call(app)
+        assert slots.free == {1, 2} and slots.lingering == []
+        """
+    )
+
+
 def test_file_of_the_server_passes_unchanged(web: Any) -> None:
     web(
         """
