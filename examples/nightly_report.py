@@ -3,6 +3,7 @@
     assay run examples/nightly_report.py
     assay report --by tag
     assay report --callers build_lookup
+    assay run examples/nightly_report.py --processes    then: assay report --by process
 
 The program is in nightly/. It needs nothing but the standard library; with assay importable, each customer's
 share is told apart.
@@ -19,13 +20,15 @@ DAY = "2026-11-21"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Write a day's reports for every customer.")
-    parser.add_argument("--workers", type=int, default=4, help="threads (default: 4)")
+    parser.add_argument("--workers", type=int, default=4, help="threads, or processes (default: 4)")
+    parser.add_argument("--processes", action="store_true", help="a pool of processes in place of threads")
     options = parser.parse_args()
 
     with tempfile.TemporaryDirectory(prefix="nightly-") as scratch:
         database = Path(scratch) / "orders.db"
         store.create(database, customers.CUSTOMERS, DAY)
-        reports = worker.run(database, Path(scratch), DAY, customers.CUSTOMERS, options.workers)
+        run = worker.run_pool if options.processes else worker.run
+        reports = run(database, Path(scratch), DAY, customers.CUSTOMERS, options.workers)
 
     total = sum(report.total_cents for report in reports)
     orders = sum(report.orders for report in reports)

@@ -24,7 +24,7 @@ benchmarks() {
         shift
     done
     shift
-    for script in bench/calls.py bench/accuracy.py bench/files.py; do
+    for script in bench/calls.py bench/accuracy.py bench/files.py bench/processes.py; do
         # shellcheck disable=SC2086 # a list of words
         "$runner" "$script" --python $pythons "$@"
     done

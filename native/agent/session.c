@@ -59,6 +59,46 @@ extra_open(asy_agent *a)
     return a->extra_direct ? ASY_OK : ASY_EVERSION;
 }
 
+static uint64_t
+costs_key(const asy_agent *a)
+{
+    return (a->proc->flags << 32 | a->proc->python_version) + 1;
+}
+
+// What an interpreter like this one has calibrated before in this session.
+static bool
+costs_take(asy_agent *a)
+{
+    const asy_costs *rows = a->arena.head->costs;
+
+    for (uint32_t i = 0; i < ASY_COSTS; i++) {
+        if (__atomic_load_n(&rows[i].key, __ATOMIC_ACQUIRE) == costs_key(a)) {
+            memcpy(&a->proc->cost_py_in, rows[i].cost, sizeof(rows[i].cost));
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+costs_give(asy_agent *a)
+{
+    asy_costs *rows = a->arena.head->costs;
+
+    for (uint32_t i = 0; i < ASY_COSTS; i++) {
+        uint64_t key = 0;
+
+        if (__atomic_compare_exchange_n(&rows[i].key, &key, 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+            memcpy(rows[i].cost, a->costs, sizeof(rows[i].cost));
+            __atomic_store_n(&rows[i].key, costs_key(a), __ATOMIC_RELEASE);
+            return;
+        }
+        if (key == costs_key(a)) {
+            return;
+        }
+    }
+}
+
 asy_status
 asy_session_engine(int fd, uint64_t nonce)
 {
@@ -82,9 +122,10 @@ asy_session_engine(int fd, uint64_t nonce)
         st = asy_backend_open();
     }
     if (st == ASY_OK) {
-        a->tool_ready = asy_calibrate();
+        a->tool_ready = costs_take(a) || asy_calibrate();
         st = a->tool_ready ? ASY_OK : ASY_EINVAL;
         memcpy(a->costs, &a->proc->cost_py_in, sizeof(a->costs));
+        costs_give(a);
     }
     return st;
 }

@@ -134,6 +134,14 @@ enum {
 
 #define ASY_REFUSED_THREADED 1u // a free-threaded build: 3.13t
 
+// Calibrated costs of an interpreter, for those that start later in the session.
+#define ASY_COSTS 8u
+
+typedef struct {
+    uint64_t key; // 1 + flags and version of the interpreter; 0 = free, 1 = being written; compare-and-swap, release
+    uint64_t cost[4]; // as in asy_proc
+} asy_costs;
+
 #define ASY_REFUSALS 16u
 #define ASY_REFUSAL_NAME 80u
 
@@ -161,6 +169,7 @@ typedef struct {
     uint64_t losses[ASY_LOSS_COUNT]; // of processes that got no slot
     uint64_t next_proc;              // next serial of a process row; atomic add; serials begin at 1
     asy_refusal refusals[ASY_REFUSALS];
+    asy_costs costs[ASY_COSTS];
 } asy_arena_head;
 
 _Static_assert(sizeof(asy_arena_head) <= 4096, "the head is a page");

@@ -66,3 +66,26 @@ def test_nightly_report_s_answer_is_build_lookup_for_acme(assay, python, tmp_pat
     assert found.calls("write_report") == 20
     acme = read(assay, recording, "--tag", "customer=acme")
     assert acme.calls("build_lookup") == 2400
+
+
+def test_nightly_report_in_processes_has_the_same_answer(assay, python, tmp_path):
+    recording = tmp_path / "nightly.assay"
+    for _ in range(4):  # as above
+        done = assay(
+            *("run", "-o", recording, "--python", python, EXAMPLES / "nightly_report.py", "--processes"),
+            env={"PYTHONPATH": str(assay.libdir.parent)},
+            timeout=300,
+        )
+        assert (done.returncode, done.stdout) == (0, NIGHTLY)
+        answer = "\n".join(done.stderr.splitlines()[:3])
+        if "build_lookup" in answer:
+            break
+    assert "build_lookup" in answer
+    assert "3,080 calls" in answer
+    assert "customer=acme" in answer
+    found = read(assay, recording)
+    assert found.calls("build_lookup") == 3080
+    assert found.calls("write_report") == 20
+    assert found.data["view"]["processes"] >= 5
+    acme = read(assay, recording, "--tag", "customer=acme")
+    assert acme.calls("build_lookup") == 2400
