@@ -155,8 +155,8 @@ def begin_measuring(slots: Slots) -> bool:
         if slots.refused:
             return False
         if slots.hold is None:
-            hold = profile(only=tag(request="none"))
             try:
+                hold = profile(only=tag(request="none"))
                 hold.__enter__()
             except Exception as problem:
                 slots.refused = True
@@ -234,8 +234,8 @@ class Recorder:
         if slot is None:
             return None
         label = tag(request=f"slot {slot}")
-        measured = profile(only=label)
         try:
+            measured = profile(only=label)
             measured.__enter__()
         except Exception as problem:
             SLOTS_OF_PROCESS.give(slot, label)

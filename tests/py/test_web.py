@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -497,6 +498,22 @@ def test_middleware_works_under_assay_run(assay: Any, python: Any, tmp_path: Pat
     assert whole.returncode == 0, whole.stderr
     assert [r.calls("leaf") for r in recordings(assay, tmp_path)] == [3, 3]
     assert tree.read(assay, tmp_path / "w.assay").calls("leaf") == 6
+
+
+def test_interpreter_without_an_agent_answers(web: Any, libdir: Path, tmp_path: Path) -> None:
+    package = tmp_path / "bare" / "assay"
+    shutil.copytree(libdir, package, ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+    said = web(
+        """
+        logging.basicConfig(stream=sys.stdout)
+        app = assay.web.WSGI(plain, threshold=0)
+        assert call(app)[1] == call(app)[1] == b"ok"
+        assert asyncio.run(ask(assay.web.ASGI(asked, threshold=0)))[1]["body"] == b"ok"
+        assert files() == []
+        """,
+        PYTHONPATH=str(package.parent),
+    )
+    assert said.count("requests are not recorded in process") == 1 and "cannot measure in this interpreter" in said
 
 
 def test_importing_the_module_loads_no_framework(web: Any) -> None:
