@@ -1,4 +1,4 @@
-"""What the calls lens costs, beside the same interpreter's cProfile and yappi.
+"""What the calls lens and the drop-in cost, beside the same interpreter's cProfile, yappi and viztracer.
 
 bench/calls.py [--python P …] [--rounds N] [--quick] [--only events,programs,start,nodes] [--json FILE]
 """
@@ -25,7 +25,7 @@ GOALS = {
     "python only": (1 / 2.5, 1 / 1.3),
 }
 
-# row, the loop of measured/events.py, its goal, and the sides: ours, cProfile's, yappi's
+# row, the loop of measured/events.py, its goal
 ROWS = [
     ("Python call, recursive", "recursive", "python, C counted"),
     ("Python call, flat loop", "flat", "python, C counted"),
@@ -58,8 +58,9 @@ def event_slices(bench: Bench, side: str, kind: str, slices: int) -> float:
     if side.startswith("assay") or side == "plain":
         command = bench.command(side, script, kind, str(slices))
     else:
-        command = bench.command("plain", script, kind, str(slices), side)
-    return median(float(line) for line in bench.run(command).stdout.split())
+        command = bench.command("plain", script, kind, str(slices), side.replace("dropin", "cprofile"))
+    out = bench.run(command, dropin=side.startswith("dropin")).stdout
+    return median(float(line) for line in out.split())
 
 
 def events(bench: Bench, rounds: int, slices: int) -> list[dict]:
@@ -70,9 +71,8 @@ def events(bench: Bench, rounds: int, slices: int) -> list[dict]:
             log(f"{row}: assay has no option for Python functions only")
             continue
         only = "-py" if goal == "python only" else ""
-        sides = ["plain", "assay" + only, "cprofile" + only]
-        if "yappi" in bench.python.peers:
-            sides.append("yappi" + only)
+        sides = ["plain", "assay" + only, "dropin" + only, "cprofile" + only]
+        sides += [peer + only for peer in ("yappi", "viztracer") if peer in bench.python.peers]
         took = take_turns(sides, rounds, lambda side, kind=kind: event_slices(bench, side, kind, slices))
         cost = {side: added(took[side], took["plain"]) for side in sides[1:]}
         best = {side: min(took[side]) - min(took["plain"]) for side in sides[1:]}
@@ -82,8 +82,10 @@ def events(bench: Bench, rounds: int, slices: int) -> list[dict]:
                 "goal": GOALS[goal][bench.python.version.startswith("3.11")],
                 "plain_ns": median(took["plain"]),
                 "assay_ns": cost["assay" + only],
+                "dropin_ns": cost["dropin" + only],
                 "cprofile_ns": cost["cprofile" + only],
                 "yappi_ns": cost.get("yappi" + only),
+                "viztracer_ns": cost.get("viztracer" + only),
                 "assay_best_ns": best["assay" + only],
                 "cprofile_best_ns": best["cprofile" + only],
             }
@@ -198,17 +200,33 @@ def markdown(result: dict) -> str:
         parts.append("Added time per event, ns:")
         parts.append(
             table(
-                ["", "plain", "assay", "cProfile", "yappi wall", "assay/cProfile", "goal", "", "at best"],
+                [
+                    "",
+                    "plain",
+                    "assay",
+                    "drop-in",
+                    "cProfile",
+                    "yappi wall",
+                    "viztracer",
+                    "assay/cProfile",
+                    "drop-in/cProfile",
+                    "goal",
+                    "",
+                    "at best",
+                ],
                 [
                     [
                         r["row"],
                         r["plain_ns"],
                         r["assay_ns"],
+                        r["dropin_ns"],
                         r["cprofile_ns"],
                         r["yappi_ns"],
+                        r["viztracer_ns"],
                         f"1/{r['cprofile_ns'] / max(r['assay_ns'], 0.1):.2f}",
+                        f"1/{r['cprofile_ns'] / max(r['dropin_ns'], 0.1):.2f}",
                         f"1/{1 / r['goal']:.1f}",
-                        "met" if r["assay_ns"] <= r["goal"] * r["cprofile_ns"] else "missed",
+                        "met" if max(r["assay_ns"], r["dropin_ns"]) <= r["goal"] * r["cprofile_ns"] else "missed",
                         f"1/{r['cprofile_best_ns'] / max(r['assay_best_ns'], 0.1):.2f}",
                     ]
                     for r in rows

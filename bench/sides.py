@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 MEASURED = ROOT / "bench" / "measured"
-PEERS = ("yappi", "pyperformance")
+PEERS = ("yappi", "pyperformance", "viztracer")
 
 
 def log(text: str) -> None:
@@ -45,11 +45,13 @@ def interpreter(python: str) -> Interpreter:
     home = cache() / f"{version[0]}-{zlib.crc32(version[1].encode()):08x}"
     path = home / "bin" / "python"
     ready = home / ".ready"
-    if not ready.is_file():
+    asked = home / ".asked"
+    if not asked.is_file() or asked.read_text().split() != list(PEERS):
         log(f"making a virtual environment for {version[0]} in {home}")
         subprocess.run([python, "-I", "-m", "venv", "--clear", home], check=True)
         got = [peer for peer in PEERS if pip_install(path, peer)]
         ready.write_text("\n".join(got))
+        asked.write_text("\n".join(PEERS))
     return Interpreter(path, version[0], frozenset(ready.read_text().split()))
 
 
@@ -106,21 +108,23 @@ class Bench:
         run = [str(self.assay.program), "run", "-q", *options, "-o", str(self.recording), "--python", python]
         return [*run, *rest]
 
-    def environ(self) -> dict[str, str]:
+    def environ(self, dropin: bool = False) -> dict[str, str]:
+        """dropin: `import cProfile` is ours."""
+        where = [self.assay.libdir / "dropin"] if dropin else []
         return {
             **os.environ,
             "ASSAY_LIBDIR": str(self.assay.libdir),
             "PYTHONHASHSEED": "0",
-            "PYTHONPATH": str(self.assay.libdir.parent),
+            "PYTHONPATH": os.pathsep.join(map(str, [*where, self.assay.libdir.parent])),
         }
 
-    def run(self, command: Sequence[str], **kwargs) -> subprocess.CompletedProcess[str]:
+    def run(self, command: Sequence[str], dropin: bool = False, **kwargs) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             command,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            env=self.environ(),
+            env=self.environ(dropin),
             cwd=self.scratch,
             **kwargs,
         )

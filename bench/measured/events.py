@@ -94,6 +94,12 @@ def switch_on(peer):
         profile = cProfile.Profile()
         profile.enable(builtins=peer == "cprofile")
         return profile.disable
+    if peer.startswith("viztracer"):
+        import viztracer
+
+        tracer = viztracer.VizTracer(verbose=0, tracer_entries=1_000_000, ignore_c_function=peer != "viztracer")
+        tracer.start()
+        return tracer.stop
     import yappi
 
     yappi.set_clock_type("wall")
