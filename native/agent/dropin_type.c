@@ -42,7 +42,7 @@ enable_locked(asy_profiler *p)
     if (p->window != NULL) {
         return true;
     }
-    st = asy_window_begin(NULL, p->threads, &p->window);
+    st = asy_window_begin(&(asy_window_wish){NULL, p->threads, p->builtins}, &p->window);
     if (st == ASY_OK) {
         st = begin_timed(p);
         if (st != ASY_OK) {

@@ -27,7 +27,7 @@ begin_locked(profile *p)
         p->depth++;
         return true;
     }
-    st = asy_window_begin(p->only, true, &w);
+    st = asy_window_begin(&(asy_window_wish){p->only, true, true}, &w);
     if (st != ASY_OK) {
         asy_sessions_raise(st);
         return false;

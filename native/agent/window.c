@@ -108,34 +108,42 @@ self_skip(asy_agent_thread *t)
     }
 }
 
-// Events on, for the threads that it is of. Where nobody measured, nobody needs what was counted before.
+// Nobody measured: nobody needs what was counted before, and what this window does not need is left out.
 static asy_status
-measure(asy_agent *a, bool every_thread)
+measure_first(asy_agent *a, const asy_window_wish *wish)
 {
-    asy_status st = ASY_OK;
+    asy_thread_pause_all(); // those that the calibration met have never paused
+    pthread_mutex_lock(&a->lock);
+    a->fresh_epoch = a->windows == NULL ? a->epoch + 1 : a->fresh_epoch;
+    pthread_mutex_unlock(&a->lock);
+    __atomic_store_n(&a->every_thread, wish->every_thread, __ATOMIC_RELAXED);
+    a->c_calls = wish->c_calls || a->tag_follows != 0; // tags are followed by calls of Context.run
+    return asy_session_measure(true);
+}
+
+// Events on, for what the window is of.
+static asy_status
+measure(asy_agent *a, const asy_window_wish *wish)
+{
+    bool more = a->standalone && wish->c_calls && !a->c_calls;
 
     if (!a->measuring) {
-        if (!a->standalone) {
-            return ASY_EGONE; // the program's own session is over
-        }
-        asy_thread_pause_all(); // those that the calibration met have never paused
-        pthread_mutex_lock(&a->lock);
-        a->fresh_epoch = a->windows == NULL ? a->epoch + 1 : a->fresh_epoch;
-        pthread_mutex_unlock(&a->lock);
-        __atomic_store_n(&a->every_thread, every_thread, __ATOMIC_RELAXED);
-        st = asy_session_measure(true);
-    } else if (!asy_backend_kept()) {
+        return a->standalone ? measure_first(a, wish) : ASY_EGONE; // the program's own session is over
+    }
+    if (!asy_backend_kept() || more) { // open windows have missed something; this one shall not
         asy_session_measure(false);
         __atomic_store_n(&a->every_thread, 1, __ATOMIC_RELAXED); // who asked for it is not known any more
-        st = asy_session_measure(true); // open windows have missed something; this one shall not
-    } else if (every_thread) {
+        a->c_calls = a->c_calls || more;
+        return asy_session_measure(true);
+    }
+    if (wish->every_thread) {
         __atomic_store_n(&a->every_thread, 1, __ATOMIC_RELAXED);
     }
-    return st;
+    return ASY_OK;
 }
 
 asy_status
-asy_window_begin(asy_tag *only, bool every_thread, asy_window **out)
+asy_window_begin(const asy_window_wish *wish, asy_window **out)
 {
     asy_agent *a = &asy_the_agent;
     asy_agent_thread *self;
@@ -148,19 +156,19 @@ asy_window_begin(asy_tag *only, bool every_thread, asy_window **out)
         return st == ASY_OK ? ASY_ENOMEM : st;
     }
     w->forks = a->forks;
-    st = measure(a, every_thread);
+    st = measure(a, wish);
     asy_thread_want();
     losses_read(w->losses); // before a look at this thread, whose hook may be another's
     self = st == ASY_OK ? self_charge() : NULL;
     if (st == ASY_OK && self == NULL) {
         st = ASY_ENOMEM;
     }
-    if (st == ASY_OK && only != NULL) {
-        w->scope = asy_tag_func(self, only);
+    if (st == ASY_OK && wish->only != NULL) {
+        w->scope = asy_tag_func(self, wish->only);
         st = w->scope != 0 ? ASY_OK : ASY_ENOMEM;
     }
     if (st == ASY_OK) {
-        w->thread = every_thread ? 0 : self->tree.thread->serial;
+        w->thread = wish->every_thread ? 0 : self->tree.thread->serial;
         pthread_mutex_lock(&a->lock);
         st = bases_take(w, asy_agent_ticks());
         w->next = a->windows;
@@ -372,7 +380,8 @@ asy_window_thread_ends(asy_agent_thread *t)
     for (asy_window *w = asy_the_agent.windows; w != NULL; w = w->next) {
         bool failed = false;
         asy_window_row *row =
-            counts(w, t) ? asy_window_row_take(t, w->scope, base_find(w, page->serial), page->end_ticks, &failed) : NULL;
+            counts(w, t) ? asy_window_row_take(t, w->scope, base_find(w, page->serial), page->end_ticks, &failed)
+                         : NULL;
         w->lost_rows += failed;
         if (row != NULL) {
             row->ended = true;

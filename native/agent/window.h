@@ -53,10 +53,16 @@ typedef struct asy_window {
     uint64_t lost_rows;              // ended threads that found no memory here
 } asy_window;
 
-// Begin: events are on from here, for every thread or for the calling one alone. *out is owned. only: a tag with texts, whose inside is
-// measured; NULL = everything.
+// What a window is of.
+typedef struct {
+    asy_tag *only;     // borrowed: a tag with texts, whose inside is measured; NULL = everything
+    bool every_thread; // else the calling one alone
+    bool c_calls;      // else calls of C functions may go uncounted, which is cheaper
+} asy_window_wish;
+
+// Begin: events are on from here. *out is owned.
 // Errors: of asy_engine_need; ASY_ENOMEM; ASY_EINVAL (the interpreter refused events).
-asy_status asy_window_begin(asy_tag *only, bool every_thread, asy_window **out);
+asy_status asy_window_begin(const asy_window_wish *wish, asy_window **out);
 // End: nothing is added to it any more. Events go off with the last one, where no program measures.
 void asy_window_end(asy_window *w);
 // End, and nobody asks what was counted: takes no time for each node.
@@ -74,7 +80,7 @@ asy_window_row *asy_window_row_take(asy_agent_thread *t, uint32_t scope, const a
 bool asy_window_base_take(asy_agent_thread *t, uint32_t scope, uint64_t now, asy_window_base *out);
 bool asy_window_row_merge(asy_window_row *into, const asy_window_row *from);
 bool asy_window_row_join(asy_window_row *into, const asy_window_row *from); // nodes alone
-asy_window_row *asy_window_row_copy(const asy_window_row *row); // owned; NULL: no memory
+asy_window_row *asy_window_row_copy(const asy_window_row *row);             // owned; NULL: no memory
 void asy_window_row_free(asy_window_row *row);
 void asy_window_rows_free(asy_window_row *rows);
 

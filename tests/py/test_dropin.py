@@ -156,6 +156,27 @@ tell(run(cProfile.Profile(builtins=False, subcalls=False)), run(cProfile.Profile
     ]
 
 
+def test_what_counts_builtins_begins_beside_what_does_not(script):
+    assert script("""
+def both():
+    work(1)
+    len("")
+without, others = cProfile.Profile(builtins=False), cProfile.Profile()
+without.enable()
+both()
+others.enable()
+both()
+with assay.profile() as p:
+    sorted("ab", key=lambda c: both())
+others.disable()
+both()
+without.disable()
+losses = {k: n for k, n in p.recording.session.losses.items() if n}
+tell([c.get("<built-in method builtins.len>") for c in map(calls, (without, others))],
+     [c["leaf"] for c in map(calls, (without, others))], sum(n.calls for n in p.recording.find("len")), losses)
+""") == [[None, 3], [5, 3], 2, {}]
+
+
 def test_time_of_builtins_left_out_is_their_callers(script):
     (inline, total) = script("""
 def sleeps():
