@@ -35,20 +35,46 @@ arena_fill(int fd, uint64_t bytes, uint64_t nonce)
     return st;
 }
 
+// *fd is the caller's to close where it is not -1.
+static asy_status
+arena_make(int *fd, uint64_t *nonce)
+{
+    uint64_t least = asy_arena_front_bytes(0) + 8 * ASY_CHUNK_BYTES;
+    uint64_t bytes = 0;
+    asy_status st;
+
+    *fd = -1;
+    st = asy_os_shared_make(ARENA_BYTES, least, fd, &bytes);
+    if (st == ASY_OK) {
+        st = asy_os_random(nonce);
+    }
+    return st == ASY_OK ? arena_fill(*fd, bytes, *nonce) : st;
+}
+
+// In a fork child: its parent's arena is shared, so that it takes one of its own.
+static asy_status
+engine_again(void)
+{
+    uint64_t nonce = 0;
+    int fd;
+    asy_status st = arena_make(&fd, &nonce);
+
+    if (st == ASY_OK) {
+        st = asy_agent_settle_alone(fd, nonce);
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    return st;
+}
+
 static asy_status
 engine_make(asy_agent *a)
 {
-    uint64_t least = asy_arena_front_bytes(0) + 8 * ASY_CHUNK_BYTES;
-    uint64_t bytes = 0, nonce = 0;
-    int fd = -1;
-    asy_status st = asy_os_shared_make(ARENA_BYTES, least, &fd, &bytes);
+    uint64_t nonce = 0;
+    int fd;
+    asy_status st = arena_make(&fd, &nonce);
 
-    if (st == ASY_OK) {
-        st = asy_os_random(&nonce);
-    }
-    if (st == ASY_OK) {
-        st = arena_fill(fd, bytes, nonce);
-    }
     if (st == ASY_OK) {
         a->standalone = true;
         a->program_begun = 1; // there are no phases: all is the program
@@ -66,7 +92,7 @@ asy_engine_need(void)
     asy_agent *a = &asy_the_agent;
 
     if (asy_engine_forked() && !asy_agent_settle()) {
-        return ASY_EGONE;
+        return a->standalone ? engine_again() : ASY_EGONE;
     }
     if (a->tool_ready) {
         return ASY_OK;

@@ -122,11 +122,11 @@ settle(asy_agent *a)
     bool whole = lock_renew(a);
 
     a->forks++;
+    sessions_renew(a);
     if (a->standalone || !whole || __atomic_load_n(&a->arena.head->stop, __ATOMIC_RELAXED)) {
         return false;
     }
     threads_forget(a);
-    sessions_renew(a);
     asy_arena_forked(&a->arena);
     a->log.base = NULL; // the next record goes to a chunk of our own
     a->log.chunks = 0;
@@ -154,4 +154,29 @@ asy_agent_settle(void)
     }
     __atomic_store_n(a->alive, here ? ASY_AGENT_HERE : ASY_AGENT_REFUSED, __ATOMIC_RELEASE);
     return here;
+}
+
+asy_status
+asy_agent_settle_alone(int fd, uint64_t nonce)
+{
+    asy_agent *a = &asy_the_agent;
+    static asy_arena fresh; // too large for the stack
+    asy_status st;
+
+    memset(&fresh, 0, sizeof(fresh));
+    st = asy_arena_attach(&fresh, fd, nonce);
+    if (st != ASY_OK) {
+        return st;
+    }
+    threads_forget(a);
+    a->arena = fresh; // what the one before has mapped stays: names are in it
+    a->log.base = NULL;
+    a->log.chunks = 0;
+    if (!row_claim(a)) {
+        return ASY_ELIMIT;
+    }
+    a->proc->flags &= ~(uint64_t)ASY_PROC_F_FORKED; // nobody reads its parent's counts beside its own
+    a->proc->forked_from = a->proc->inherited_funcs = 0;
+    __atomic_store_n(a->alive, ASY_AGENT_HERE, __ATOMIC_RELEASE);
+    return ASY_OK;
 }

@@ -84,8 +84,8 @@ typedef struct {
         uint32_t copied;
     } log;
 
-    struct {           // codes.c
-        PyObject **at; // by function id, owned; NULL where none is known to live; borrowed while holds is 0
+    struct {                       // codes.c
+        PyObject **at;             // by function id, owned; NULL where none is known to live; borrowed while holds is 0
         uint32_t room, end, holds; // end: 1 + the highest id known
     } code_objects;
     struct {                        // dropin_names.c
@@ -161,6 +161,9 @@ asy_agent_here(void)
 // fork.c: in a fork child, the first who comes makes a process of its own of it, with a row in the arena: runs no Python code, takes no lock
 // of before. True: the engine is this process's. False: it stays unmeasured (standalone, the session is over, or there is no row: counted).
 bool asy_agent_settle(void);
+// Where that said false in a standalone engine: go on in the arena behind fd, with no threads and no windows. Numbers of functions, and their names,
+// stay as they are. Errors: of asy_arena_attach; ASY_ELIMIT.
+asy_status asy_agent_settle_alone(int fd, uint64_t nonce);
 
 // When the calling process started, in clock ticks since boot, and its parent, as /proc names them; 0: unreadable.
 void asy_agent_own_stat(uint64_t *start_time, uint64_t *parent);

@@ -43,7 +43,7 @@ asy_sessions_lock(void)
     unsigned long self = PyThread_get_thread_ident();
 
     if (asy_engine_forked()) {
-        return true; // who held it has stayed behind
+        asy_agent_settle(); // who held it has stayed behind: it is another lock then
     }
     if (__atomic_load_n(&a->sessions_owner, __ATOMIC_RELAXED) == self) {
         PyErr_SetString(PyExc_RuntimeError, "another profile is just beginning or ending in this thread");
@@ -60,8 +60,6 @@ asy_sessions_lock(void)
 void
 asy_sessions_unlock(void)
 {
-    if (!asy_engine_forked()) {
-        __atomic_store_n(&asy_the_agent.sessions_owner, 0, __ATOMIC_RELAXED);
-        PyThread_release_lock(asy_the_agent.sessions);
-    }
+    __atomic_store_n(&asy_the_agent.sessions_owner, 0, __ATOMIC_RELAXED);
+    PyThread_release_lock(asy_the_agent.sessions);
 }

@@ -392,11 +392,13 @@ def test_profile_before_its_end_has_no_recording(inside):
     )
 
 
-def test_forked_child_says_that_it_cannot_measure(inside):
+def test_forked_child_measures_itself_and_not_what_a_fork_crossed(inside):
     inside(
         """
         import os
+        def ours(): pass
         with assay.profile() as p:
+            ours()
             pid = os.fork()
             if pid == 0:
                 w()
@@ -405,13 +407,15 @@ def test_forked_child_says_that_it_cannot_measure(inside):
                 p.recording
             except RuntimeError as e:
                 assert "fork" in str(e)
-                try:
-                    assay.start()
-                except RuntimeError as e:
-                    assert "fork" in str(e)
-                    os._exit(0)
+                with assay.profile() as p:
+                    ours(), ours()
+                assert sum(n.calls for n in p.recording.find("ours")) == 2
+                assert [q.pid for q in p.recording.processes] == [os.getpid()]
+                assert not any(p.recording.session.losses.values()), p.recording.session.losses
+                os._exit(0)
             os._exit(1)
         assert os.waitpid(pid, 0)[1] == 0
+        assert sum(n.calls for n in p.recording.find("ours")) == 1
         """
     )
 

@@ -167,7 +167,7 @@ both()
 others.enable()
 both()
 with assay.profile() as p:
-    sorted("ab", key=lambda c: both())
+    sorted("ab", key=lambda c: both() or 0)
 others.disable()
 both()
 without.disable()
@@ -572,3 +572,76 @@ print(issubclass(cProfile.Profile, assay._agent.Profiler))
     assert done.stdout.startswith("True\n"), done.stderr
     assert any(line.split()[:1] == ["21"] and line.endswith("(leaf)") for line in done.stdout.splitlines())
     assert any(line.split()[:1] == ["3"] and line.endswith("(child)") for line in done.stdout.splitlines())
+
+
+# ---- forks ----
+
+FORKED = """
+import os
+def in_child(function):
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            os.write(write, json.dumps(function()).encode())
+            status = 0
+        except BaseException:
+            import traceback
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    os.close(write)
+    assert os.waitpid(pid, 0)[1] == 0
+    return json.loads(os.read(read, 100000))
+def fresh(n=3):
+    profile = cProfile.Profile()
+    profile.runcall(work, n)
+    return calls(profile)["leaf"]
+"""
+
+
+def test_a_fork_child_profiles_itself(script):
+    assert script(
+        FORKED
+        + """
+fresh()
+tell(in_child(fresh), in_child(lambda: in_child(lambda: fresh(4))), fresh(5))
+"""
+    ) == [3, 4, 5]
+
+
+def test_a_profile_that_a_fork_crosses_keeps_what_ended_before_and_can_be_enabled_again(script):
+    """What was counted between its enabling and the fork is the parent's alone."""
+    assert script(
+        FORKED
+        + """
+profile = cProfile.Profile()
+profile.runcall(work, 2)
+profile.enable()
+work(4)
+def child():
+    work(10)
+    profile.disable()
+    profile.runcall(work, 1)
+    return calls(profile)["leaf"]
+found = in_child(child)
+profile.disable()
+tell(found, calls(profile)["leaf"])
+"""
+    ) == [3, 6]
+
+
+def test_workers_of_a_forked_pool_profile_their_tasks(script):
+    assert script("""
+import multiprocessing
+def task(n):
+    profile = cProfile.Profile()
+    profile.runcall(work, n)
+    return calls(profile)["leaf"]
+profile = cProfile.Profile()
+with profile:
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        found = pool.map(task, range(1, 8))
+tell(found, "map" in calls(profile))
+""") == [[1, 2, 3, 4, 5, 6, 7], True]
