@@ -197,11 +197,14 @@ by_size(const void *x, const void *y)
     return a->ns != b->ns ? (a->ns < b->ns) - (a->ns > b->ns) : (a->value > b->value) - (a->value < b->value);
 }
 
-// What somebody named a label: never nothing. The caller frees; NULL without memory.
+// What somebody named a label: never nothing. Of a test ("tests/test_x.py::test_one") the end tells it from others. The caller frees; NULL
+// without memory.
 static char *
 show_text(const char *text)
 {
-    return text[0] == '\0' ? strdup("''") : asy_text_fit(text, 24, ASY_CUT_END);
+    asy_cut cut = strstr(text, "::") != NULL ? ASY_CUT_START : ASY_CUT_END;
+
+    return text[0] == '\0' ? strdup("''") : asy_text_fit(text, 24, cut);
 }
 
 static void

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -98,6 +99,8 @@ def test_terminal_says_where_it_is_and_what_is_slow(run: Run) -> None:
     at = lines.index("recording: out.assay")
     assert set(lines[at - 1].strip("=")) <= set(" asy") and lines[at + 1].startswith("assay: ")
     rest = lines[at + 1 :]
+    tests = next(line for line in rest if line.startswith("  test: "))
+    assert re.match(r"  test: …?\S*::(test_one|test_bad|test_many\[\d0\]) ", tests), tests
     assert any(line.endswith("function") for line in rest) and any(" none lost" in line for line in rest)
     assert all(len(line) <= 90 for line in rest[: rest.index(next(x for x in rest if "more: assay report" in x))])
 
