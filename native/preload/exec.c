@@ -251,6 +251,19 @@ launch_with(const request *r, char *const *env, asy_environ_size size)
     return pass_on_told(r, full);
 }
 
+// An environment that is too large for the stack, without us: who gets it cannot be measured.
+static void
+count_python(const request *r, asy_environ_size size)
+{
+    char path[PATH_ROOM];
+    int saved = errno;
+
+    if (ours != NULL && !(size.library && size.session) && is_python(find_file(r, path))) {
+        asy_session_lose(ours, ASY_LOSS_EXECS);
+    }
+    errno = saved;
+}
+
 static int
 launch(const request *r, char *const *env)
 {
@@ -258,7 +271,11 @@ launch(const request *r, char *const *env)
     asy_environ_size size = asy_environ_measure(env);
     uint64_t why;
 
-    if ((ours == NULL && !size.library && !size.session) || size.count > ENTRIES_MAX || size.text > PATH_ROOM * 8) {
+    if (size.count > ENTRIES_MAX || size.text > PATH_ROOM * 8) {
+        count_python(r, size);
+        return pass_on_told(r, env);
+    }
+    if (ours == NULL && !size.library && !size.session) {
         return pass_on_told(r, env);
     }
     why = judge(r);

@@ -172,3 +172,15 @@ def test_a_fork_child_behind_a_chroot_is_measured_and_what_it_starts_there_is_na
         "1 more Python ran unprofiled: where it runs our files cannot be seen (chroot): /python3"
         in recording.data["remarks"]
     )
+
+
+def test_a_python_with_a_huge_environment_runs_and_is_counted(assay, python, tmp_path):
+    (tmp_path / "x.py").write_text(
+        "import subprocess, sys\n"
+        "huge = {f'K{n}': '1' for n in range(17000)}\n"
+        "show = [sys.executable, '-c', 'import os; print(len(os.environ) >= 17000)']\n"
+        "print(subprocess.run(show, env=huge).returncode)\n"
+    )
+    done = assay("run", "-q", "--python", python, "x.py", cwd=tmp_path)
+    assert (done.stdout, done.stderr) == ("True\n0\n", "")
+    assert read(assay, tmp_path / "x.assay").data["remarks"] == ["1 Python that was started was not measured"]
