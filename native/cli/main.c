@@ -32,11 +32,8 @@ typedef struct {
 } verb;
 
 static const verb verbs[] = {
-    {"run", asy_run_cmd},
-    {"report", asy_report_cmd},
-    {"export", asy_export_cmd},
-    {"cprofile", asy_cprofile_cmd},
-    {"dropin-path", asy_dropin_path_cmd},
+    {"run", asy_run_cmd},           {"report", asy_report_cmd},           {"export", asy_export_cmd},
+    {"cprofile", asy_cprofile_cmd}, {"dropin-path", asy_dropin_path_cmd},
 };
 
 // A standard descriptor that is closed must not become one of our files; the child still finds it closed.

@@ -18,8 +18,22 @@ for i in range(3):
     any(x > 1 for x in (1, 2)), all([x for x in (1, 2)]), sorted("cab", key=str.upper), next(iter("ab"))
     hasattr(i, "real"), getattr(i, "real"), vars(collections), callable(len), type(i), type("T", (), {})
     re.compile("a+").sub("b", "aab"), re.match("x", "x").group(), json.loads(json.dumps({"a": [1, None]}))
-    decimal.Decimal("1.1").sqrt(), datetime.datetime(2020, 1, 1).isoformat(), datetime.date(2020, 1, 2).weekday()
-    collections.Counter("abca").most_common(1), collections.deque([1]).append(2), collections.defaultdict(list)["a"]
+    (
+        decimal.Decimal("1.1").sqrt(),
+        datetime.datetime(2020, 1, 1).isoformat(),
+        datetime.date(2020, 1, 2).weekday(),
+    )
+    (
+        collections.Counter("abca").most_common(1),
+        collections.deque([1]).append(2),
+        collections.defaultdict(list)["a"],
+    )
     list(itertools.chain("ab", "cd")), list(itertools.islice(itertools.count(), 2)), struct.pack("<i", i)
-    random.Random(1).random(), bytearray(b"x").extend(b"y"), memoryview(b"abc").tobytes(), format(i, "x"), "%d" % i
+    (
+        random.Random(1).random(),
+        bytearray(b"x").extend(b"y"),
+        memoryview(b"abc").tobytes(),
+        format(i, "x"),
+        "%d" % i,
+    )
     exec("1 + 1"), eval("len('a')"), compile("1", "<s>", "eval"), open("/dev/null").close()

@@ -11,7 +11,11 @@ class Body:
 
 
 def conditions(items):
-    return {n for n in items if double(n) > 2}, list(double(n) for n in items if n), {n: double(n) for n in items}
+    return (
+        {n for n in items if double(n) > 2},
+        list(double(n) for n in items if n),
+        {n: double(n) for n in items},
+    )
 
 
 Body().nested()
