@@ -231,9 +231,13 @@ static PyObject *
 entries_list(asy_profiler *p, const asy_dropin_table *table)
 {
     PyObject **subjects = calloc((size_t)table->entry_count + 1, sizeof(*subjects));
-    PyObject *list = subjects != NULL ? PyList_New(0) : PyErr_NoMemory();
+    PyObject *list;
     double unit = factor(p);
 
+    if (subjects == NULL) {
+        return PyErr_NoMemory();
+    }
+    list = PyList_New(0);
     for (uint32_t i = 0; list != NULL && i < table->entry_count; i++) {
         subjects[i] = subject(p, &table->entries[i]);
         if (subjects[i] == NULL) {
@@ -256,7 +260,7 @@ entries_list(asy_profiler *p, const asy_dropin_table *table)
         }
         Py_XDECREF(one);
     }
-    for (uint32_t i = 0; subjects != NULL && i < table->entry_count; i++) {
+    for (uint32_t i = 0; i < table->entry_count; i++) {
         Py_XDECREF(subjects[i]);
     }
     free(subjects);

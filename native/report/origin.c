@@ -139,18 +139,17 @@ place_python(const asy_profile_func *f, const bases *b, asy_origin *o)
     const char *library = library_path(file);
     const char *work = below(file, b->work);
     const char *script = below(file, b->script);
+    bool cell = is_cell(file);
 
     o->place = file;
-    if (is_cell(file)) {
-        o->project = true;
-    } else if (file[0] == '<' || file[0] == '\0') {
+    if (!cell && (file[0] == '<' || file[0] == '\0')) {
         o->project = (b->no_script && strcmp(file, "<string>") == 0) || strcmp(file, "<stdin>") == 0;
-    } else if (library != NULL) {
+    } else if (!cell && library != NULL) {
         o->place = library;
-    } else if (work != NULL || script != NULL) {
+    } else if (!cell && (work != NULL || script != NULL)) {
         o->project = !is_launcher(file);
         o->place = work == NULL || (script != NULL && strlen(b->script) > strlen(b->work)) ? script : work;
-    } else if (file[0] != '/') {
+    } else if (cell || file[0] != '/') {
         o->project = true; // compiled with a relative name: from where the program ran
     }
 }
