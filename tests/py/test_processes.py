@@ -126,7 +126,10 @@ def lost(recording: Recording) -> dict[str, int]:
     return {key: n for each in losses for key, n in each.items() if n}
 
 
-@pytest.mark.parametrize("end", ["exit", "_exit", "kill"])
+ENDS = ["exit", "_exit", "kill"] if os.environ.get("ASSAY_TEST_ALL") else ["exit", "kill"]
+
+
+@pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("way", WAYS)
 def test_a_child_is_measured_however_it_begins_and_ends(assay, python, tmp_path, way, end):
     recording, _ = run_both(assay, python, tmp_path, PROGRAM, way, end)

@@ -10,7 +10,7 @@ import time
 from recordings import read, read_threads
 from robust_support import alive, children, end, start_counting, wait_until
 
-RUNS = 200 if os.environ.get("ASSAY_TEST_ALL") else 40
+RUNS = 200 if os.environ.get("ASSAY_TEST_ALL") else 20
 THREADS = 3
 
 
